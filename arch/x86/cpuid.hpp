@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a guest's CPUID says: a table made when the vCPU is, so that answering copies four words.
+#pragma once
+#include "arch/x86/host.hpp"
+
+namespace kennel::arch {
+
+struct CpuidWords { u32 eax, ebx, ecx, edx; };
+
+struct CpuidTable {
+    static constexpr u32 basic_count = 0x1c, extended_count = 9, hypervisor_count = 2, kvm_count = 2;
+    u32        basic_last;
+    u32        xsave_last_sizes[2];                 // leaf 0xD.1.. are in `xsave`
+    CpuidWords basic[basic_count];                  // 0 .., subleaf 0 where a leaf has several
+    CpuidWords cache[5];                            // leaf 4
+    CpuidWords topology[2];                         // leaf 0xB
+    CpuidWords xsave[10];                           // leaf 0xD, subleaves 0-9
+    CpuidWords extended[extended_count];            // 0x80000000 ..
+    CpuidWords own[hypervisor_count];               // 0x40000000 ..
+    CpuidWords kvm[kvm_count];                      // 0x40000100 ..
+};
+static_assert(sizeof(CpuidTable) <= page_size);
+
+CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu);
+void reset_extended_state(GuestContext& context);
+void find_extended_features(HostFeatures& features);
+
+} // namespace kennel::arch

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Host vectors. hv runs with interrupts off, so an exception or an NMI here is a report, and an interrupt arrives
+ * only while a CPU idles: its stub notes the vector for idle() and returns.
+ */
+        .text
+        .altmacro
+        .macro  vector number, has_error
+        .balign 16
+        .if     \has_error == 0
+        push    $0
+        .endif
+        push    $\number
+        jmp     common
+        .endm
+
+        .globl  host_vectors
+        .balign 16
+host_vectors:
+        .set    n, 0
+        .rept   256
+        .if     n == 8 || (n >= 10 && n <= 14) || n == 17 || n == 21 || n == 29 || n == 30
+        vector  %n, 1
+        .else
+        vector  %n, 0
+        .endif
+        .set    n, n + 1
+        .endr
+
+common:
+        cmpq    $32, (%rsp)
+        jae     interrupt
+        /* An exception: all registers to the stack, in abi::Registers order, for the report. */
+        push    %r15
+        push    %r14
+        push    %r13
+        push    %r12
+        push    %r11
+        push    %r10
+        push    %r9
+        push    %r8
+        push    %rdi
+        push    %rsi
+        push    %rbp
+        push    %rsp
+        push    %rbx
+        push    %rdx
+        push    %rcx
+        push    %rax
+        mov     %rsp, %rdi
+        mov     %rsp, %rbx
+        cld
+        and     $-16, %rsp
+        call    host_exception          /* returns only for an NMI */
+        mov     %rbx, %rsp
+        pop     %rax
+        pop     %rcx
+        pop     %rdx
+        pop     %rbx
+        add     $8, %rsp                /* rsp itself comes back with IRETQ */
+        pop     %rbp
+        pop     %rsi
+        pop     %rdi
+        pop     %r8
+        pop     %r9
+        pop     %r10
+        pop     %r11
+        pop     %r12
+        pop     %r13
+        pop     %r14
+        pop     %r15
+        add     $16, %rsp
+        iretq
+
+interrupt:
+        push    %rax
+        mov     8(%rsp), %rax
+        movb    %al, %gs:40             /* CpuArch::idle_vector */
+        pop     %rax
+        add     $16, %rsp
+        iretq
+
+        /* void host_sleep(): one wait for an interrupt. STI's shadow covers HLT, so none is lost between them. */
+        .globl  host_sleep
+        .type   host_sleep, @function
+host_sleep:
+        sti
+        hlt
+        cli
+        ret
+        .size   host_sleep, . - host_sleep
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Registers the VMCS does not hold: extended state, XCR0, the system-call MSRs, TSC_AUX, CR2, the debug registers.
+// A guest's own service uses none of them (no FPU: CR0.TS; no SYSCALL: EFER.SCE; MOV DR exits; its MSR bitmap is closed),
+// so they stay in the processor while it works, and are switched only when another guest, or another guest's service, runs.
+// What is left to trust a service with: SWAPGS would show it its own guest's KERNEL_GS_BASE.
+#include "arch/x86/controls.hpp"
+#include "arch/x86/cpuid.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/vmx.hpp"
+#include "hv/log.hpp"
+#include <cstring>
+
+namespace kennel::arch {
+
+namespace {
+
+void save(GuestContext& context)
+{
+    HostFeatures const& features = host_features();
+    if (features.xsave) {
+        xsetbv(0, features.xcr0);              // all of it, whatever the guest has enabled at the moment
+        xsave(context.extended);
+    } else {
+        fxsave(context.extended);
+    }
+    context.star = rdmsr(Msr::star);
+    context.lstar = rdmsr(Msr::lstar);
+    context.cstar = rdmsr(Msr::cstar);
+    context.fmask = rdmsr(Msr::fmask);
+    context.kernel_gs_base = rdmsr(Msr::kernel_gs_base);
+    context.tsc_aux = rdmsr(Msr::tsc_aux);
+    context.cr2 = read_cr2();
+    if (context.debug_loaded) {
+        for (unsigned i = 0; i < 4; i++)
+            context.debug[i] = read_dr(i);
+        context.dr6 = read_dr(6);
+    }
+}
+
+void load(GuestContext const& context)
+{
+    HostFeatures const& features = host_features();
+    if (features.xsave) {
+        xsetbv(0, features.xcr0);
+        xrstor(context.extended);
+        xsetbv(0, context.xcr0);
+    } else {
+        fxrstor(context.extended);
+    }
+    wrmsr(Msr::star, context.star);
+    wrmsr(Msr::lstar, context.lstar);
+    wrmsr(Msr::cstar, context.cstar);
+    wrmsr(Msr::fmask, context.fmask);
+    wrmsr(Msr::kernel_gs_base, context.kernel_gs_base);
+    wrmsr(Msr::tsc_aux, context.tsc_aux);
+    write_cr2(context.cr2);
+}
+
+void debug_registers_exit(Vcpu& vcpu)
+{
+    if (!vcpu.arch.context.debug_loaded)
+        return;
+    LoadedVmcs const loaded{vcpu};
+    vcpu.arch.context.debug_loaded = false;
+    vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
+    for (unsigned i = 0; i < 4; i++)
+        write_dr(i, 0);
+}
+
+} // namespace
+
+void reset_extended_state(GuestContext& context)
+{
+    // SDM, "FXSAVE Area": FCW and MXCSR as after reset; an empty XSTATE_BV makes XRSTOR initialise the rest.
+    u8* area = static_cast<u8*>(context.extended);
+    memset(area, 0, page_size);
+    area[0] = 0x7f;
+    area[1] = 0x03;
+    area[24] = 0x80;
+    area[25] = 0x1f;
+}
+
+void drop_context(Cpu& cpu, Vcpu& vcpu)
+{
+    if (cpu.arch.context != &vcpu)
+        return;
+    debug_registers_exit(vcpu);
+    cpu.arch.context = nullptr;
+}
+
+void release_vcpu(Cpu& cpu, Vcpu& vcpu)
+{
+    drop_context(cpu, vcpu);
+    // The processor may still hold this VMCS and would write it back into a frame that is somebody else's by then.
+    if (!vmclear(vcpu.arch.vmcs))
+        panic("VMCLEAR failed");
+    if (cpu.arch.loaded == &vcpu)
+        cpu.arch.loaded = nullptr;
+}
+
+// To a guest: its registers in, the last one's out. To a service that is not the last guest's own: the last one's out.
+void switch_context(Cpu& cpu, Vcpu& vcpu)
+{
+    if (Vcpu* before = cpu.arch.context) {
+        save(before->arch.context);
+        debug_registers_exit(*before);
+    }
+    cpu.arch.context = vcpu.is_service ? nullptr : &vcpu;
+    if (!vcpu.is_service) {
+        load(vcpu.arch.context);
+    } else {
+        write_cr2(0);
+        for (u32 index : {Msr::star, Msr::lstar, Msr::cstar, Msr::fmask, Msr::kernel_gs_base, Msr::tsc_aux})
+            wrmsr(index, 0);
+    }
+}
+
+bool debug_registers_to_guest(Cpu&, Vcpu& vcpu)
+{
+    if (vcpu.is_service)
+        return false;
+    GuestContext& context = vcpu.arch.context;
+    for (unsigned i = 0; i < 4; i++)
+        write_dr(i, context.debug[i]);
+    write_dr(6, context.dr6);
+    context.debug_loaded = true;
+    vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) & ~primary_mov_dr);
+    return true;
+}
+
+} // namespace kennel::arch

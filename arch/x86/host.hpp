@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine as hv runs on it: what the processor can do, found once by the boot CPU, and the pieces of start-up in
+// the order in which boot_cpu_main (start.cpp) calls them.
+#pragma once
+#include "arch/x86/paging.hpp"
+
+namespace kennel::arch {
+
+// The same on every CPU (a CPU that differs is left out, see smp.cpp). Written once, before the others start.
+struct HostFeatures {
+    bool x2apic = false, tsc_deadline = false, ept_1g = false, no_page_size_erratum = false, xsave = false;
+    bool invvpid_single = false, ept_single = false;
+    u64  xcr0 = 0;                    // extended states a guest may use
+    u32  extended_size = 512;         // bytes of an XSAVE area holding them
+    u64  vmx_basic = 0;
+    u64  timer_ticks_per_tsc = 0;     // one-shot APIC timer: APIC ticks per TSC tick, 32.32 fixed point; 0: TSC-deadline
+    bool crossing_ibpb = false, crossing_verw = false, crossing_l1d = false;
+};
+HostFeatures const& host_features();
+HostFeatures& host_features_for_boot();
+
+HostPaging& host_paging();
+
+// host_tables.cpp: GDT, TSS, IDT and stacks of one CPU.
+void setup_stacks(Machine& machine, Cpu& cpu);
+void load_tables(Cpu& cpu);
+struct HostSelector { static constexpr u16 code = 0x08, data = 0x10, task = 0x28; };
+u64 idt_base();
+Cpu& this_cpu();                      // for vectors and locks, which are given nothing
+
+// apic.cpp
+void find_apic(Machine& machine);     // maps it where it has registers in memory, measures its timer where needed
+void enable_apic(Cpu& cpu);
+void send_init(u32 apic_id);
+void send_startup(u32 apic_id, u8 page);
+
+// ioapic.cpp
+void find_io_apics(Machine& machine);
+
+// vmx.cpp
+void find_vmx_features();
+char const* enter_vmx_root(Machine& machine, Cpu& cpu);   // null: done; else why not
+void load_vcpu(Cpu& cpu, Vcpu& vcpu);                     // makes its VMCS current, and its context where it has one
+void vmx_set_ports(Partition& partition, u16 first, u32 count, bool allowed);
+
+// guest_context.cpp
+void switch_context(Cpu& cpu, Vcpu& vcpu);
+void drop_context(Cpu& cpu, Vcpu& vcpu);                  // what the processor holds of it is worthless: forget it
+
+// smp.cpp
+void start_other_cpus(Machine& machine);
+
+// serial.cpp
+void setup_log(Machine& machine);
+void service_takes_over_log();
+void screen_for_panic(Machine& machine);
+
+[[noreturn]] void panic_with_registers(char const* what, u64 const* frame);
+
+void wait_us(u64 microseconds);       // by the TSC
+
+} // namespace kennel::arch

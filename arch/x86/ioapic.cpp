@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine's I/O APICs: a global interrupt line -> a host vector on one CPU. Intel, "82093AA IOAPIC".
+#include "arch/x86/host.hpp"
+
+namespace kennel::arch {
+
+namespace {
+
+struct Chip { volatile u32* registers; u32 first, lines; };
+Chip chips[abi::max_io_apics];
+u32 chip_count = 0;
+
+u32 read(Chip const& chip, u32 index)
+{
+    chip.registers[0] = index;
+    return chip.registers[4];
+}
+void write(Chip const& chip, u32 index, u32 value)
+{
+    chip.registers[0] = index;
+    chip.registers[4] = value;
+}
+
+constexpr u32 masked = 1u << 16, level_triggered = 1u << 15, low_active = 1u << 13;
+
+Chip* chip_of(u32 line)
+{
+    for (u32 i = 0; i < chip_count; i++)
+        if (line >= chips[i].first && line - chips[i].first < chips[i].lines)
+            return &chips[i];
+    return nullptr;
+}
+
+} // namespace
+
+void find_io_apics(Machine& machine)
+{
+    for (u32 i = 0; i < machine.boot->io_apic_count && i < abi::max_io_apics; i++) {
+        abi::IoApic const& found = machine.boot->io_apics[i];
+        Chip& chip = chips[chip_count++];
+        chip = {static_cast<volatile u32*>(host_paging().map_device({found.address}, 0x20)), found.first_line, 0};
+        chip.lines = ((read(chip, 1) >> 16) & 0xff) + 1;
+        for (u32 line = 0; line < chip.lines; line++)
+            write(chip, 0x10 + 2 * line, masked);
+    }
+}
+
+std::optional<u32> route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu)
+{
+    Chip* chip = chip_of(global_line);
+    u32 const target = machine.cpus[cpu]->apic_id;
+    if (!chip || target > 0xff)
+        return std::nullopt;
+    u32 const entry = 0x10 + 2 * (global_line - chip->first);
+    write(*chip, entry, masked);
+    write(*chip, entry + 1, target << 24);
+    write(*chip, entry, masked | vector | (level ? level_triggered : 0) | (active_low ? low_active : 0));
+    return global_line;
+}
+
+void mask_line(Machine&, u32 line, bool mask)
+{
+    if (Chip* chip = chip_of(line)) {
+        u32 const entry = 0x10 + 2 * (line - chip->first);
+        u32 const word = read(*chip, entry) & ~masked;
+        write(*chip, entry, word | (mask ? masked : 0));
+    }
+}
+
+} // namespace kennel::arch

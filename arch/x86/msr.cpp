@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The MSR policy. What is not here gives #GP (unless the service bound it): default-deny, in one table with a reason
+// per row. The registers a vCPU has to itself never exit, see open_msr in vmx.cpp.
+#include "arch/x86/cpuid.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/registers.hpp"
+#include "arch/x86/vmx.hpp"
+#include "hv/cpu.hpp"
+
+namespace kennel::arch {
+
+namespace {
+
+// What a read gives and a write does.
+enum class Rule : u8 {
+    constant,      // reads the value; a write is refused
+    ignore,        // reads the value; a write is dropped: Linux writes it unguarded or harmlessly
+    apic_base, efer, pat, mtrr_default, tsc_adjust, misc_enable, tsc,
+};
+
+struct Row { u32 index; Rule rule; u64 value; char const* reason; };
+
+constexpr Row rows[] = {
+    { Msr::tsc,               Rule::tsc,          0,       "a write is dropped: the TSC is the machine's clock, offset 0" },
+    { Msr::apic_base,         Rule::apic_base,    0,       "x2APIC mode, which a guest cannot leave" },
+    { Msr::feature_control,   Rule::constant,     1,       "locked, no VT-x inside" },
+    { Msr::tsc_adjust,        Rule::tsc_adjust,   0,       "kept, without effect; firmware left 0" },
+    { Msr::bios_sign_id,      Rule::ignore,       1ull << 32, "microcode revision 1: Linux reads it unguarded" },
+    { Msr::platform_info,     Rule::constant,     0,       "no ratios to report: the frequency is in CPUID 15h" },
+    { Msr::mtrr_cap,          Rule::constant,     0,       "no variable or fixed ranges: EPT has the types" },
+    { Msr::mcg_cap,           Rule::constant,     0,       "no machine-check banks: the machine's are not the guest's" },
+    { Msr::mcg_status,        Rule::ignore,       0,       "goes with it" },
+    { Msr::misc_enable,       Rule::misc_enable,  1,       "fast strings on; read at start by every kernel" },
+    { Msr::debugctl,          Rule::ignore,       0,       "LBR and BTS are off (XSA-269): what is written stays 0" },
+    { Msr::pat,               Rule::pat,          0,       "in the VMCS; checked as the processor would" },
+    { Msr::mtrr_def_type,     Rule::mtrr_default, 0,       "Linux turns it off and on around its PAT setup" },
+    { Msr::efer,              Rule::efer,         0,       "in the VMCS; LMA follows LME and paging" },
+    { 0xc001001f,             Rule::ignore,       0,       "an AMD register Linux probes" },
+    { 0xc0010015,             Rule::ignore,       0,       "likewise" },
+    { 0x140,                  Rule::ignore,       0,       "MISC_FEATURES_ENABLES: no CPUID faulting" },
+    { 0x1a,                   Rule::ignore,       0,       "unused, some kernels probe it" },
+    { 0x17,                   Rule::constant,     0,       "PLATFORM_ID: slot 0" },
+    { 0x34,                   Rule::constant,     0,       "SMI count: none that a guest could see" },
+};
+
+Row const* find(u32 index)
+{
+    for (Row const& row : rows)
+        if (row.index == index)
+            return &row;
+    return nullptr;
+}
+
+void give(Vcpu& vcpu, u64 value)
+{
+    vcpu.registers().rax = static_cast<u32>(value);
+    vcpu.registers().rdx = value >> 32;
+}
+
+// SDM, "IA32_APIC_BASE MSR": enabled, x2APIC, and the boot processor's flag.
+u64 apic_base_value(Vcpu const& vcpu) { return 0xfee0'0000 | bit(11) | bit(10) | (vcpu.apic.id() == 0 ? bit(8) : 0); }
+
+bool valid_pat(u64 value)
+{
+    for (unsigned i = 0; i < 8; i++)
+        if (u64 const type = (value >> (8 * i)) & 0xff; type > 7 || type == 2 || type == 3)
+            return false;
+    return true;
+}
+
+bool write_efer(u64 value)
+{
+    u64 const before = vmread(vmcs::guest_efer);
+    if (value & ~(Efer::sce | Efer::lme | Efer::lma | Efer::nxe))
+        return false;
+    // SDM, "IA-32e Mode Activation": LME may not change while paging is on.
+    if (((value ^ before) & Efer::lme) && (vmread(vmcs::guest_cr0) & Cr0::pg))
+        return false;
+    vmwrite(vmcs::guest_efer, (value & ~Efer::lma) | (before & Efer::lma));
+    return true;
+}
+
+// An interrupt command: to every vCPU of the partition it names.
+MsrOutcome send(Vcpu& sender, u64 command)
+{
+    ApicDelivery const delivery = ApicCommand::Delivery::get(command);
+    // INIT and start-up wait for guests with several CPUs; NMI and SMI are not modelled: all dropped, as an absent target drops them.
+    if (delivery != ApicDelivery::fixed && delivery != ApicDelivery::lowest_priority)
+        return MsrOutcome::done;
+    for (Vcpu& target : sender.partition->vcpus)
+        if (target.apic.is_destination(command, &target == &sender))
+            raise_interrupt(*sender.cpu, target, ApicCommand::Vector::get(command), false);
+    return MsrOutcome::interrupt;
+}
+
+} // namespace
+
+MsrOutcome read_msr(Vcpu& vcpu, u32 index)
+{
+    if (vcpu.is_service)
+        return MsrOutcome::denied;
+    if (ApicRegister::is_one(index)) {
+        auto value = vcpu.apic.read(index, rdtsc());
+        if (!value)
+            return MsrOutcome::denied;
+        give(vcpu, *value);
+        return MsrOutcome::done;
+    }
+    Row const* row = find(index);
+    if (!row)
+        return MsrOutcome::denied;
+    switch (row->rule) {
+    case Rule::constant: case Rule::ignore: give(vcpu, row->value); break;
+    case Rule::apic_base:    give(vcpu, apic_base_value(vcpu)); break;
+    case Rule::efer:         give(vcpu, vmread(vmcs::guest_efer)); break;
+    case Rule::pat:          give(vcpu, vmread(vmcs::guest_pat)); break;
+    case Rule::mtrr_default: give(vcpu, vcpu.arch.mtrr_default); break;
+    case Rule::tsc_adjust:   give(vcpu, vcpu.arch.tsc_adjust); break;
+    case Rule::misc_enable:  give(vcpu, vcpu.arch.misc_enable); break;
+    case Rule::tsc:          give(vcpu, rdtsc()); break;
+    }
+    return MsrOutcome::done;
+}
+
+MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
+{
+    if (vcpu.is_service)
+        return MsrOutcome::denied;
+    if (ApicRegister::is_one(index)) [[likely]] {
+        ApicWrite const effect = vcpu.apic.write(index, value, rdtsc());
+        switch (effect.action) {
+        case ApicAction::done:      return MsrOutcome::done;
+        case ApicAction::fault:     return MsrOutcome::denied;
+        case ApicAction::timer:     return MsrOutcome::timer;
+        case ApicAction::interrupt: return MsrOutcome::interrupt;
+        case ApicAction::send:      return send(vcpu, effect.command);
+        }
+    }
+    Row const* row = find(index);
+    if (!row)
+        return MsrOutcome::denied;
+    switch (row->rule) {
+    case Rule::constant:     return MsrOutcome::denied;
+    case Rule::ignore: case Rule::tsc: break;
+    case Rule::apic_base:
+        if ((value ^ apic_base_value(vcpu)) & ~bit(8))
+            return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
+        break;
+    case Rule::efer:
+        if (!write_efer(value))
+            return MsrOutcome::denied;
+        break;
+    case Rule::pat:
+        if (!valid_pat(value))
+            return MsrOutcome::denied;
+        vmwrite(vmcs::guest_pat, value);
+        break;
+    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
+    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
+    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
+    }
+    return MsrOutcome::done;
+}
+
+// CR0 and CR4 exit only when a guest changes a bit that is hv's. hv never carries the write out itself: it would need
+// the guest's page tables (PDPTEs). An allowed change goes into the read shadow; then the retried instruction differs
+// from the shadow in guest-owned bits only, and the processor does it all.
+bool write_control(Vcpu&, ControlExit const& exit, u64 value)
+{
+    if (!exit.is_write || exit.which != ControlExit::Register::cr0)
+        return false;                          // CR4: a bit that is not offered
+    constexpr u64 ours = Cr0::ne | Cr0::cd | Cr0::nw;
+    if ((value >> 32) || ((value & Cr0::nw) && !(value & Cr0::cd)) || ((value & Cr0::pg) && !(value & Cr0::pe)))
+        return false;
+    vmwrite(vmcs::cr0_shadow, (vmread(vmcs::cr0_shadow) & ~ours) | (value & ours));
+    return true;
+}
+
+} // namespace kennel::arch

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See paging.hpp. SDM, "4-Level Paging and 5-Level Paging".
+#include "arch/x86/paging.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/registers.hpp"
+#include "hv/log.hpp"
+
+extern "C" char text_start[], text_end[], rodata_start[], rodata_end[], image_end[];
+
+namespace kennel::arch {
+
+namespace {
+constexpr u64 address_mask = 0x000f'ffff'ffff'f000;
+}
+
+u64* HostPaging::entry(u64 virtual_address)
+{
+    Block const& block = machine_->block;
+    u64* table = block.pointer<u64>(root_);
+    for (unsigned level = 3; level > 0; level--) {
+        u64& slot = table[(virtual_address >> (12 + 9 * level)) & 511];
+        if (!(slot & Page::present)) {
+            void* next = machine_->master.lock()->allocate();
+            if (!next)
+                panic("hv's pool cannot hold its own page tables");
+            slot = block.physical(next).value | Page::present | Page::writable;
+        }
+        table = block.pointer<u64>({slot & address_mask});
+    }
+    return &table[(virtual_address >> 12) & 511];
+}
+
+void HostPaging::map_page(u64 virtual_address, HostPhysical page, u64 flags)
+{
+    *entry(virtual_address) = page.value | flags | Page::present;
+}
+
+void HostPaging::unmap_page(u64 virtual_address)
+{
+    *entry(virtual_address) = 0;
+    invlpg(virtual_address);
+}
+
+void HostPaging::build(Machine& machine)
+{
+    machine_ = &machine;
+    void* root = machine.master.lock()->allocate();
+    if (!root)
+        panic("hv's pool is empty");
+    root_ = machine.block.physical(root);
+
+    auto between = [](u64 at, char const* from, char const* to) { return at >= reinterpret_cast<u64>(from) && at < reinterpret_cast<u64>(to); };
+    for (u64 offset = 0; offset < machine.boot->block_size; offset += page_size) {
+        u64 const at = abi::image_virtual_base + offset;
+        u64 flags = Page::writable | Page::no_execute;
+        if (between(at, text_start, text_end))
+            flags = 0;
+        else if (between(at, rodata_start, rodata_end))
+            flags = Page::no_execute;
+        map_page(at, {machine.boot->block_base + offset}, flags);
+    }
+    map_page(machine.boot->trampoline, {machine.boot->trampoline}, 0);
+}
+
+void* HostPaging::map_device(HostPhysical base, u64 size)
+{
+    u64 const offset = base.value & (page_size - 1), at = next_device_;
+    for (u64 done = 0; done < offset + size; done += page_size, next_device_ += page_size)
+        map_page(next_device_, {(base.value - offset) + done}, Page::writable | Page::no_execute | Page::cache_disable | Page::write_through);
+    return reinterpret_cast<void*>(at + offset);
+}
+
+void HostPaging::use() const
+{
+    wrmsr(Msr::efer, rdmsr(Msr::efer) | Efer::nxe);
+    u64 cr4 = (read_cr4() | Cr4::pae | Cr4::pge | Cr4::osfxsr | Cr4::mce) & ~(Cr4::pcide | Cr4::pke);
+    CpuidResult const features = cpuid(7);
+    if (features.ebx & bit(7))
+        cr4 |= Cr4::smep;
+    if (features.ebx & bit(20))
+        cr4 |= Cr4::smap;
+    if (cpuid(1).ecx & bit(26))
+        cr4 |= Cr4::osxsave;
+    write_cr3(root_.value);
+    write_cr4(cr4);
+    write_cr0((read_cr0() | Cr0::pe | Cr0::pg | Cr0::wp | Cr0::ne | Cr0::mp) & ~(Cr0::cd | Cr0::nw | Cr0::em | Cr0::ts));
+}
+
+} // namespace kennel::arch

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ports without exits, for the service that owns the machine's devices: its VMCSs, made after this, share two bitmap pages of their own.
+// hv's log port, and the interrupt controllers, are never among them. SDM, "I/O-Bitmap Addresses".
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/vmx.hpp"
+#include <cstring>
+
+namespace kennel::arch {
+
+namespace {
+
+struct Held { u16 first, count; };
+constexpr Held held[] = {{0x20, 2}, {0xa0, 2}};        // the 8259s stay masked
+
+bool is_held(Machine const& machine, u32 port)
+{
+    for (Held const& range : held)
+        if (port >= range.first && port < u32{range.first} + range.count)
+            return true;
+    u32 const log = machine.boot->log_port;
+    return log && !machine.boot->log_until_service && port >= log && port < log + 8;
+}
+
+} // namespace
+
+void allow_port(Partition& partition, u16 first, u32 count, bool allowed)
+{
+    if (!partition.space.ports[0]) {
+        void* low = partition.pool.allocate();
+        void* high = partition.pool.allocate();
+        if (!low || !high)
+            return;                            // every port keeps exiting: reads all ones
+        memset(low, 0xff, page_size);
+        memset(high, 0xff, page_size);
+        partition.space.ports[0] = static_cast<u8*>(low);
+        partition.space.ports[1] = static_cast<u8*>(high);
+    }
+    for (u32 port = first; port < first + count; port++) {
+        u8& byte = partition.space.ports[port >> 15][(port & 0x7fff) / 8];
+        bool const open = allowed && !is_held(*partition.machine, port);
+        byte = static_cast<u8>(open ? byte & ~(1u << (port % 8)) : byte | (1u << (port % 8)));
+    }
+}
+
+} // namespace kennel::arch

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every CPU into VMX root: start-up by INIT and SIPI, requests between CPUs, and dropping translations everywhere.
+// A CPU that does not come up is reported and left out. SDM, "MP Initialization Protocol".
+#include "arch/x86/host.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/registers.hpp"
+#include "hv/log.hpp"
+#include <cstring>
+
+extern "C" {
+extern char trampoline[], trampoline_end[], trampoline_data[], trampoline_gdt_base[], trampoline_jump32[], trampoline_jump64[];
+[[noreturn]] void other_cpu_main(kennel::Cpu* cpu);
+}
+
+namespace kennel::arch {
+
+namespace {
+
+struct TrampolineData { u64 cr3, stack; Cpu* cpu; void (*entry)(Cpu*); };
+
+std::atomic<bool> services_ready{false};
+
+void add_to_word(char* page, char const* field, u64 by)
+{
+    u32 value;
+    char* at = page + (field - trampoline);
+    memcpy(&value, at, sizeof value);
+    value += static_cast<u32>(by);
+    memcpy(at, &value, sizeof value);
+}
+
+} // namespace
+
+// Copied while the loader's tables are still in use, since hv's own map the page read-only.
+void place_trampoline(Machine& machine)
+{
+    u64 const base = machine.boot->trampoline;
+    char* page = reinterpret_cast<char*>(base);
+    memcpy(page, trampoline, static_cast<usize>(trampoline_end - trampoline));
+    for (char const* field : {trampoline_gdt_base, trampoline_jump32, trampoline_jump64})
+        add_to_word(page, field, base);
+}
+
+void start_other_cpus(Machine& machine)
+{
+    abi::BootInfo const& boot = *machine.boot;
+    u64 const base = boot.trampoline;
+    // Its data words are written through a window that goes again when the last CPU is up.
+    auto* window = static_cast<char*>(host_paging().map_device({base}, page_size));
+    auto* data = reinterpret_cast<TrampolineData*>(window + (trampoline_data - trampoline));
+    for (u32 i = 1; i < boot.cpu_count && i < abi::max_cpus; i++) {
+        void* memory = machine.master.lock()->allocate();
+        if (!memory)
+            panic("hv's pool is too small for its CPUs");
+        Cpu& cpu = *new (memory) Cpu{};
+        cpu.machine = &machine;
+        cpu.index = machine.cpu_count;
+        cpu.apic_id = boot.cpus[i].apic_id;
+        setup_stacks(machine, cpu);
+        machine.cpus[cpu.index] = &cpu;
+        *data = {host_paging().root().value, cpu.arch.stack_top, &cpu, reinterpret_cast<void (*)(Cpu*)>(&other_cpu_main)};
+        std::atomic_thread_fence(std::memory_order_seq_cst);   // the data is there before the CPU can read it
+        send_init(cpu.apic_id);
+        wait_us(10'000);
+        bool up = false;
+        for (unsigned attempt = 0; attempt < 2 && !up; attempt++) {
+            send_startup(cpu.apic_id, static_cast<u8>(base >> 12));
+            for (unsigned ms = 0; ms < 200 && !up; ms++) {
+                wait_us(1000);
+                up = cpu.shared.online.load(std::memory_order_acquire);
+            }
+        }
+        if (up)
+            machine.cpu_count++;
+        else
+            log_line("cpu with APIC id ", boot.cpus[i].apic_id, " did not start and is left out");
+    }
+    host_paging().unmap_page(reinterpret_cast<u64>(window));
+    host_paging().unmap_page(base);
+}
+
+void let_cpus_run() { services_ready.store(true, std::memory_order_release); }
+
+// ---- requests between CPUs ----
+
+void relax()
+{
+    Cpu& cpu = this_cpu();
+    CpuShared& shared = cpu.shared;
+    u64 const wanted = shared.invalidate_wanted.load(std::memory_order_acquire);
+    if (wanted != shared.invalidate_done.load(std::memory_order_relaxed)) {
+        invept(2, 0);                          // all contexts: rare, and simple beats precise
+        shared.invalidate_done.store(wanted, std::memory_order_release);
+    }
+    pause();
+}
+
+void invalidate(Machine& machine, Partition& partition)
+{
+    // Complete on return: every CPU that ran the partition has dropped its translations, or is waiting right here itself.
+    Cpu& here = this_cpu();
+    u32 const ran_on = partition.ran_on.load(std::memory_order_acquire);
+    u64 orders[abi::max_cpus];
+    for (u32 i = 0; i < machine.cpu_count; i++)
+        if (i != here.index && (ran_on & (1u << i))) {
+            orders[i] = machine.cpus[i]->shared.invalidate_wanted.fetch_add(1, std::memory_order_acq_rel) + 1;
+            kick(machine, *machine.cpus[i]);
+        }
+    if (ran_on & (1u << here.index))
+        invept(2, 0);
+    for (u32 i = 0; i < machine.cpu_count; i++)
+        if (i != here.index && (ran_on & (1u << i)))
+            while (machine.cpus[i]->shared.invalidate_done.load(std::memory_order_acquire) < orders[i])
+                relax();
+}
+
+} // namespace kennel::arch
+
+void other_cpu_main(kennel::Cpu* cpu)
+{
+    using namespace kennel;
+    using namespace kennel::arch;
+    host_paging().use();
+    load_tables(*cpu);
+    enable_apic(*cpu);
+    if (host_features().xsave)
+        xsetbv(0, host_features().xcr0);
+    if (char const* why = enter_vmx_root(*cpu->machine, *cpu)) {
+        log_line("cpu ", cpu->index, " is left out: ", std::string_view{why});
+        stop_machine();
+    }
+    // Ordering: release: who sees it online sees it complete.
+    cpu->shared.online.store(true, std::memory_order_release);
+    while (!services_ready.load(std::memory_order_acquire))
+        arch::pause();
+    run(*cpu);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole state of a vCPU, to and from the service. What the service sets is data: bits that are hv's are replaced,
+// bits that the processor would refuse at entry are refused here or come back as an invalid-state exit.
+#include "arch/x86/controls.hpp"
+#include "arch/x86/cpuid.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/vmx.hpp"
+
+namespace kennel::arch {
+
+namespace {
+
+struct SegmentFields { VmcsField<u16> selector; VmcsField<u64> base; VmcsField<u32> limit, access; abi::Segment abi::VcpuState::*place; };
+
+// In the order of the VMCS.
+constexpr SegmentFields segments[] = {
+    {vmcs::guest_es,   vmcs::guest_es_base,   vmcs::guest_es_limit,   vmcs::guest_es_access,   &abi::VcpuState::es},
+    {vmcs::guest_cs,   vmcs::guest_cs_base,   vmcs::guest_cs_limit,   vmcs::guest_cs_access,   &abi::VcpuState::cs},
+    {vmcs::guest_ss,   vmcs::guest_ss_base,   vmcs::guest_ss_limit,   vmcs::guest_ss_access,   &abi::VcpuState::ss},
+    {vmcs::guest_ds,   vmcs::guest_ds_base,   vmcs::guest_ds_limit,   vmcs::guest_ds_access,   &abi::VcpuState::ds},
+    {vmcs::guest_fs,   vmcs::guest_fs_base,   vmcs::guest_fs_limit,   vmcs::guest_fs_access,   &abi::VcpuState::fs},
+    {vmcs::guest_gs,   vmcs::guest_gs_base,   vmcs::guest_gs_limit,   vmcs::guest_gs_access,   &abi::VcpuState::gs},
+    {vmcs::guest_ldtr, vmcs::guest_ldtr_base, vmcs::guest_ldtr_limit, vmcs::guest_ldtr_access, &abi::VcpuState::ldtr},
+    {vmcs::guest_tr,   vmcs::guest_tr_base,   vmcs::guest_tr_limit,   vmcs::guest_tr_access,   &abi::VcpuState::tr},
+};
+
+} // namespace
+
+void get_state(Vcpu& vcpu, abi::VcpuState& state)
+{
+    LoadedVmcs const loaded{vcpu};
+    using namespace vmcs;
+    state.rip = vmread(guest_rip);
+    state.rflags = vmread(guest_rflags);
+    state.cr0 = (vmread(guest_cr0) & ~cr0_guest_mask) | (vmread(cr0_shadow) & cr0_guest_mask);
+    state.cr2 = vcpu.arch.context.cr2;
+    state.cr3 = vmread(guest_cr3);
+    state.cr4 = (vmread(guest_cr4) & cr4_offered) | (vmread(cr4_shadow) & ~cr4_offered);
+    state.efer = vmread(guest_efer);
+    state.dr7 = vmread(guest_dr7);
+    for (SegmentFields const& s : segments)
+        state.*s.place = {vmread(s.base), vmread(s.limit), vmread(s.access), vmread(s.selector), {}};
+    state.gdtr = {vmread(guest_gdtr_base), vmread(guest_gdtr_limit), 0};
+    state.idtr = {vmread(guest_idtr_base), vmread(guest_idtr_limit), 0};
+    state.activity = vmread(guest_activity);
+    state.interruptibility = vmread(guest_interruptibility);
+    vcpu.registers().rsp = vmread(guest_rsp);
+}
+
+abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
+{
+    if ((!vcpu.is_service && (state.cr4 & ~cr4_offered)) || (state.efer & ~(Efer::sce | Efer::lme | Efer::lma | Efer::nxe)) || state.activity > 1)
+        return abi::Status::bad_argument;
+    LoadedVmcs const loaded{vcpu};
+    using namespace vmcs;
+    u64 const cr0_fixed = Cr0::ne | Cr0::et, cr0_forbidden = Cr0::cd | Cr0::nw;
+    // A service runs with TS set, so that touching the FPU exits: its registers may be another's.
+    u64 const service_bits = vcpu.is_service ? Cr0::ts : 0;
+    vmwrite(guest_rip, state.rip);
+    vmwrite(guest_rsp, vcpu.registers().rsp);
+    vmwrite(guest_rflags, (state.rflags & 0x3f'7fd5) | 2);
+    vmwrite(guest_cr0, (state.cr0 & ~cr0_forbidden & 0xffff'ffff) | cr0_fixed | service_bits);
+    vmwrite(cr0_shadow, state.cr0 & 0xffff'ffff);
+    vmwrite(guest_cr3, state.cr3);
+    vmwrite(guest_cr4, state.cr4 | Cr4::vmxe);
+    vmwrite(cr4_shadow, state.cr4);
+    vmwrite(guest_efer, state.efer);
+    vmwrite(guest_dr7, (state.dr7 & 0xffff'2bff) | 0x400);
+    for (SegmentFields const& s : segments) {
+        abi::Segment const& segment = state.*s.place;
+        vmwrite(s.selector, segment.selector);
+        vmwrite(s.base, segment.base);
+        vmwrite(s.limit, segment.limit);
+        vmwrite(s.access, segment.access & 0x1'f0ff);
+    }
+    vmwrite(guest_gdtr_base, state.gdtr.base);
+    vmwrite(guest_gdtr_limit, state.gdtr.limit & 0xffff);
+    vmwrite(guest_idtr_base, state.idtr.base);
+    vmwrite(guest_idtr_limit, state.idtr.limit & 0xffff);
+    vmwrite(guest_activity, 0u);
+    vmwrite(guest_interruptibility, state.interruptibility & 0xb);
+    vmwrite(guest_pending_debug, 0ull);
+    vmwrite(guest_pat, 0x0007'0406'0007'0406ull);
+    vmwrite(entry_interruption, 0u);
+    u32 const entry = vmread(vmcs::entry_controls) & ~entry_ia32e_mode;
+    vmwrite(vmcs::entry_controls, entry | (state.efer & Efer::lma ? entry_ia32e_mode : 0));
+    if (!vcpu.is_service) {
+        void* const area = vcpu.arch.context.extended;
+        drop_context(*vcpu.cpu, vcpu);
+        vcpu.arch.context = GuestContext{};
+        vcpu.arch.context.extended = area;
+        vcpu.arch.context.cr2 = state.cr2;
+        reset_extended_state(vcpu.arch.context);
+        vcpu.arch.mtrr_default = 0xc06;
+        vcpu.arch.tsc_adjust = 0;
+        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
+    }
+    return abi::Status::ok;
+}
+
+} // namespace kennel::arch

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the processor's exit words to a VmExit value, and into hv's dispatch. Row 1 and 2 of the request path.
+// vmx_entry.S calls vmx_handle_exit on an empty stack; what it returns is entered next.
+#include "arch/x86/controls.hpp"
+#include "arch/x86/cpuid.hpp"
+#include "arch/x86/instructions.hpp"
+#include "arch/x86/vmx.hpp"
+#include "hv/dispatch.hpp"
+#include "hv/lib/field.hpp"
+#include "hv/log.hpp"
+#include "hv/schedule.hpp"
+
+namespace kennel::arch {
+
+namespace {
+
+// SDM, "VMX Basic Exit Reasons".
+enum class ExitReason : u16 {
+    exception_or_nmi = 0, external_interrupt = 1, triple_fault = 2, init_signal = 3, sipi = 4, interrupt_window = 7, nmi_window = 8,
+    task_switch = 9, cpuid = 10, getsec = 11, hlt = 12, invd = 13, invlpg = 14, rdpmc = 15, rdtsc = 16, rsm = 17, vmcall = 18,
+    vmclear = 19, vmlaunch = 20, vmptrld = 21, vmptrst = 22, vmread = 23, vmresume = 24, vmwrite = 25, vmxoff = 26, vmxon = 27,
+    control_register = 28, debug_register = 29, io = 30, rdmsr = 31, wrmsr = 32, entry_invalid_state = 33, entry_msr_loading = 34,
+    mwait = 36, monitor = 39, pause = 40, entry_machine_check = 41, tpr_below_threshold = 43, ept_violation = 48,
+    ept_misconfiguration = 49, invept = 50, rdtscp = 51, preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55, invpcid = 58,
+};
+
+// SDM, "Exit Qualification for I/O Instructions".
+struct IoQualification {
+    using Size    = Field< 2,  0, u8>;
+    using IsInput = Field< 3,  3, bool>;
+    using IsString= Field< 4,  4, bool>;
+    using IsRep   = Field< 5,  5, bool>;
+    using Port    = Field<31, 16, u16>;
+};
+// SDM, "VM-Exit Instruction Information", for INS and OUTS.
+struct StringInformation {
+    using AddressSize = Field< 9,  7, u8>;
+    using SegmentReg  = Field<17, 15, u8>;
+};
+// SDM, "Exit Qualification for Control-Register Accesses".
+struct ControlQualification {
+    using Register = Field< 3,  0, u8>;
+    using Access   = Field< 5,  4, u8>;
+    using General  = Field<11,  8, u8>;
+};
+// SDM, "Exit Qualification for EPT Violations".
+struct EptQualification {
+    using Read    = Field<0, 0, bool>;
+    using Write   = Field<1, 1, bool>;
+    using Execute = Field<2, 2, bool>;
+};
+// SDM, "Format of the VM-Exit Interruption-Information Field".
+struct ExitInterruption {
+    using Vector   = Field< 7,  0, u8>;
+    using Kind     = Field<10,  8, u8>;
+    using HasError = Field<11, 11, bool>;
+};
+
+constexpr u8 invalid_opcode = 6, general_protection = 13;
+
+PortExit decode_io()
+{
+    u64 const q = vmread(vmcs::exit_qualification);
+    PortExit exit{IoQualification::Port::get(q), static_cast<u8>(IoQualification::Size::get(q) + 1), IoQualification::IsInput::get(q),
+                  IoQualification::IsString::get(q), IoQualification::IsRep::get(q), 8, 3};
+    if (exit.is_string) [[unlikely]] {
+        u32 const information = vmread(vmcs::exit_instruction_information);
+        exit.address_size = static_cast<u8>(2 << (StringInformation::AddressSize::get(information) & 3));
+        exit.segment = exit.is_input ? 0 : StringInformation::SegmentReg::get(information);
+    }
+    return exit;
+}
+
+Action decode_exception(Vcpu& vcpu)
+{
+    u32 const information = vmread(vmcs::exit_interruption);
+    u8 const vector = ExitInterruption::Vector::get(information);
+    if (ExitInterruption::Kind::get(information) == static_cast<u8>(EventKind::nmi))
+        return dispatch(vcpu, NmiExit{});
+    if (vector == 18)
+        return dispatch(vcpu, MachineCheckExit{});
+    bool const has_error = ExitInterruption::HasError::get(information);
+    return dispatch(vcpu, ExceptionExit{vector, has_error, has_error ? vmread(vmcs::exit_error_code) : 0, vmread(vmcs::exit_qualification)});
+}
+
+Action decode_control(Vcpu& vcpu)
+{
+    u64 const q = vmread(vmcs::exit_qualification);
+    u8 const access = ControlQualification::Access::get(q), which = ControlQualification::Register::get(q);
+    using Register = ControlExit::Register;
+    // CLTS and LMSW touch guest-owned bits only, so they exit for a service alone; CR3 never exits.
+    if (access > 1 || (which != 0 && which != 4 && which != 8))
+        return dispatch(vcpu, UnsupportedExit{28, q});
+    u8 const general = ControlQualification::General::get(q);
+    if (general == 4) [[unlikely]]
+        vcpu.registers().rsp = vmread(vmcs::guest_rsp);
+    return dispatch(vcpu, ControlExit{which == 0 ? Register::cr0 : which == 4 ? Register::cr4 : Register::cr8, access == 0, general});
+}
+
+Action decode(Vcpu& vcpu, ExitReason reason)
+{
+    using R = ExitReason;
+    switch (reason) {
+    case R::cpuid:              return dispatch(vcpu, CpuidExit{});
+    case R::vmcall:             return dispatch(vcpu, HypercallExit{});
+    case R::hlt:                return dispatch(vcpu, HaltExit{});
+    case R::io:                 return dispatch(vcpu, decode_io());
+    case R::rdmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), false});
+    case R::wrmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), true});
+    case R::external_interrupt: return dispatch(vcpu, InterruptExit{ExitInterruption::Vector::get(vmread(vmcs::exit_interruption))});
+    case R::interrupt_window:
+        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) & ~primary_interrupt_window);
+        return dispatch(vcpu, WindowExit{});
+    case R::ept_violation: {
+        u64 const q = vmread(vmcs::exit_qualification);
+        bool const during_delivery = vmread(vmcs::idt_vectoring) & event_valid;
+        return dispatch(vcpu, MemoryExit{{vmread(vmcs::guest_physical_address)}, EptQualification::Read::get(q), EptQualification::Write::get(q),
+                                         EptQualification::Execute::get(q), during_delivery});
+    }
+    case R::exception_or_nmi:   return decode_exception(vcpu);
+    case R::control_register:   return decode_control(vcpu);
+    case R::debug_register:     return dispatch(vcpu, DebugRegisterExit{});
+    case R::xsetbv:             return dispatch(vcpu, XsetbvExit{});
+    case R::invd: case R::wbinvd:  return dispatch(vcpu, CacheExit{});
+    case R::triple_fault:       return dispatch(vcpu, TripleFaultExit{});
+    case R::entry_invalid_state: case R::entry_msr_loading:
+                             return dispatch(vcpu, InvalidStateExit{static_cast<u32>(reason), vmread(vmcs::exit_qualification)});
+    case R::entry_machine_check: return dispatch(vcpu, MachineCheckExit{});
+    case R::vmclear: case R::vmlaunch: case R::vmptrld: case R::vmptrst: case R::vmread: case R::vmresume: case R::vmwrite: case R::vmxoff: case R::vmxon:
+    case R::invept: case R::invvpid: case R::getsec: case R::mwait: case R::monitor:
+                             return dispatch(vcpu, DeniedExit{invalid_opcode, false});
+    case R::rdpmc:              return dispatch(vcpu, DeniedExit{general_protection, true});
+    default:                 return dispatch(vcpu, UnsupportedExit{static_cast<u32>(reason), vmread(vmcs::exit_qualification)});
+    }
+}
+
+} // namespace
+
+// ---- what hv asks about the exit just taken ----
+
+u32 instruction_length(Vcpu&) { return vmread(vmcs::exit_instruction_length); }
+
+// SDM, "Interruptibility State": an instruction that completes ends the shadow of a STI or MOV SS before it.
+static void advance(u32 length)
+{
+    vmwrite(vmcs::guest_rip, vmread(vmcs::guest_rip) + length);
+    u32 const blocked = vmread(vmcs::guest_interruptibility);
+    if (blocked & (blocking_by_sti | blocking_by_mov_ss)) [[unlikely]]
+        vmwrite(vmcs::guest_interruptibility, blocked & ~(blocking_by_sti | blocking_by_mov_ss));
+}
+
+void skip_instruction(Vcpu&) { advance(vmread(vmcs::exit_instruction_length)); }
+
+void skip_bytes(Vcpu& vcpu, u32 length)
+{
+    // The answer to an intercept: this vCPU is almost always entered next, so its VMCS becomes current for good.
+    if (vcpu.cpu->arch.loaded != &vcpu)
+        load_vcpu(*vcpu.cpu, vcpu);
+    advance(length);
+}
+
+void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error)
+{
+    LoadedVmcs const loaded{vcpu};
+    // SDM, "Event Injection": in real mode an exception pushes no error code, and none may be given.
+    bool const pushes = error && (vmread(vmcs::guest_cr0) & Cr0::pe);
+    if (pushes)
+        vmwrite(vmcs::entry_error_code, *error);
+    vmwrite(vmcs::entry_interruption, event_word(vector, EventKind::exception, pushes));
+    vcpu.attention |= Attention::interrupt;    // an interrupt waits until this is delivered
+}
+
+bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit)
+{
+    // SDM, "Double Fault Exception": what the exit interrupted decides what is delivered now.
+    u32 const vectoring = vmread(vmcs::idt_vectoring);
+    auto contributory = [](u8 v) { return v == 0 || (v >= 10 && v <= 13); };
+    if ((vectoring & event_valid) && ((vectoring >> 8) & 7) == static_cast<u32>(EventKind::exception)) {
+        u8 const first = static_cast<u8>(vectoring);
+        if (first == 8)
+            return false;                      // a fault while delivering a double fault: shutdown
+        if ((contributory(first) || first == 14) && (contributory(exit.vector) || exit.vector == 14)) {
+            inject_exception(vcpu, 8, 0u);
+            return true;
+        }
+    }
+    if (exit.vector == 1) {
+        // The exit left DR6 alone; its qualification has the bits. SDM, "Debug Exceptions".
+        u64 const bits = exit.qualification & 0x600f;
+        GuestContext& context = vcpu.arch.context;
+        u64 const before = context.debug_loaded ? read_dr(6) : context.dr6;
+        context.dr6 = (before & ~0xfull) | bits;
+        if (context.debug_loaded)
+            write_dr(6, context.dr6);
+        // SDM, "Checks on Guest Non-Register State": single-stepping behind STI or MOV SS needs the pending bit BS.
+        if ((vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss)) && (vmread(vmcs::guest_rflags) & 0x100))
+            vmwrite(vmcs::guest_pending_debug, vmread(vmcs::guest_pending_debug) | bit(14));
+    }
+    inject_exception(vcpu, exit.vector, exit.has_error ? std::optional{exit.error_code} : std::nullopt);
+    return true;
+}
+
+void reinject_interrupted_delivery(Vcpu& vcpu)
+{
+    LoadedVmcs const loaded{vcpu};
+    u32 const vectoring = vmread(vmcs::idt_vectoring);
+    if (!(vectoring & event_valid))
+        return;
+    u32 const kind = (vectoring >> 8) & 7;
+    if (vectoring & event_has_error)
+        vmwrite(vmcs::entry_error_code, vmread(vmcs::idt_vectoring_error));
+    if (kind >= static_cast<u32>(EventKind::software_interrupt))
+        vmwrite(vmcs::entry_instruction_length, vmread(vmcs::exit_instruction_length));
+    if (kind == static_cast<u32>(EventKind::nmi))
+        vmwrite(vmcs::guest_interruptibility, vmread(vmcs::guest_interruptibility) & ~blocking_by_nmi);
+    vmwrite(vmcs::entry_interruption, vectoring & ~(1u << 12));    // bit 12 is undefined here and reserved there
+}
+
+bool at_privilege_zero(Vcpu&)
+{
+    // SDM, "Access Rights": the privilege level of SS is the CPL, in every mode.
+    return ((vmread(vmcs::guest_ss_access) >> 5) & 3) == 0;
+}
+
+bool interrupts_enabled(Vcpu&) { return vmread(vmcs::guest_rflags) & 0x200; }
+
+void prepare_entry(Cpu&, Vcpu& vcpu)
+{
+    vcpu.attention &= ~Attention::interrupt;
+    int const vector = vcpu.apic.highest_pending();
+    if (vector < 0)
+        return;
+    // One event per entry, and none while the guest cannot take it: then the window exit brings us back.
+    bool const busy = vmread(vmcs::entry_interruption) & event_valid;
+    bool const open = (vmread(vmcs::guest_rflags) & 0x200) && !(vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss));
+    if (busy || !open) {
+        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window);
+        return;
+    }
+    vcpu.apic.deliver(static_cast<u8>(vector));
+    vcpu.counters->injected++;
+    vmwrite(vmcs::entry_interruption, event_word(static_cast<u8>(vector), EventKind::interrupt, false));
+    if (vcpu.apic.highest_pending() >= 0)
+        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window);
+}
+
+void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
+{
+    LoadedVmcs const loaded{vcpu};
+    using namespace vmcs;
+    state.rip = vmread(guest_rip);
+    state.rflags = vmread(guest_rflags);
+    state.cr0 = vmread(guest_cr0);
+    state.cr3 = vmread(guest_cr3);
+    state.cr4 = vmread(guest_cr4);
+    state.efer = vmread(guest_efer);
+    state.cs_base = vmread(guest_cs_base);
+    state.ss_base = vmread(guest_ss_base);
+    state.ds_base = vmread(guest_ds_base);
+    state.es_base = vmread(guest_es_base);
+    state.fs_base = vmread(guest_fs_base);
+    state.gs_base = vmread(guest_gs_base);
+    state.cs_access = vmread(guest_cs_access);
+    state.cpl = (vmread(guest_ss_access) >> 5) & 3;
+    state.complete = 1;
+    vcpu.registers().rsp = vmread(guest_rsp);
+}
+
+} // namespace kennel::arch
+
+kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu)
+{
+    using namespace kennel;
+    Action action = arch::decode(*cpu->current, static_cast<arch::ExitReason>(arch::vmread(arch::vmcs::exit_reason)));
+    if (action == Action::reschedule)
+        schedule(*cpu);
+    Vcpu& next = *cpu->current;
+    if (cpu->arch.loaded != &next)
+        arch::load_vcpu(*cpu, next);
+    if (next.attention) [[unlikely]]
+        arch::prepare_entry(*cpu, next);
+    return &next.registers();
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * VM entry and exit: all the general registers, and nothing else. The rest of the processor's state is in the VMCS.
+ *
+ * HOST_RSP of every VMCS on a CPU points at two words at the top of that CPU's stack:
+ *   0(%rsp)   registers of the vCPU that runs (abi::Registers, in encoding order)
+ *   8(%rsp)   the Cpu
+ * so the stub needs no other memory, and each exit starts on an empty stack.
+ */
+        .text
+        .globl  vmx_exit
+        .type   vmx_exit, @function
+vmx_exit:
+        push    %rax
+        mov     8(%rsp), %rax
+        mov     %rcx, 0x08(%rax)
+        mov     %rdx, 0x10(%rax)
+        mov     %rbx, 0x18(%rax)
+        mov     %rbp, 0x28(%rax)
+        mov     %rsi, 0x30(%rax)
+        mov     %rdi, 0x38(%rax)
+        mov     %r8,  0x40(%rax)
+        mov     %r9,  0x48(%rax)
+        mov     %r10, 0x50(%rax)
+        mov     %r11, 0x58(%rax)
+        mov     %r12, 0x60(%rax)
+        mov     %r13, 0x68(%rax)
+        mov     %r14, 0x70(%rax)
+        mov     %r15, 0x78(%rax)
+        pop     0x00(%rax)
+
+        /* Nothing of the guest's stays in a register that hv could speculate with. */
+        xor     %ecx, %ecx
+        xor     %edx, %edx
+        xor     %ebx, %ebx
+        xor     %ebp, %ebp
+        xor     %esi, %esi
+        xor     %r8d, %r8d
+        xor     %r9d, %r9d
+        xor     %r10d, %r10d
+        xor     %r11d, %r11d
+        xor     %r12d, %r12d
+        xor     %r13d, %r13d
+        xor     %r14d, %r14d
+        xor     %r15d, %r15d
+
+        mov     8(%rsp), %rdi
+        call    vmx_handle_exit         /* Cpu& -> registers of the vCPU to enter */
+
+        .globl  vmx_enter
+vmx_enter:                              /* rax: registers; rsp: the two words */
+        mov     %rax, 0(%rsp)
+        mov     0x08(%rax), %rcx
+        mov     0x10(%rax), %rdx
+        mov     0x18(%rax), %rbx
+        mov     0x28(%rax), %rbp
+        mov     0x30(%rax), %rsi
+        mov     0x38(%rax), %rdi
+        mov     0x40(%rax), %r8
+        mov     0x48(%rax), %r9
+        mov     0x50(%rax), %r10
+        mov     0x58(%rax), %r11
+        mov     0x60(%rax), %r12
+        mov     0x68(%rax), %r13
+        mov     0x70(%rax), %r14
+        mov     0x78(%rax), %r15
+        mov     0x00(%rax), %rax
+        vmresume
+        vmlaunch                        /* never entered before: VMRESUME failed and changed nothing but flags */
+
+        /* Both failed: a control word of ours that the processor refuses. */
+        mov     8(%rsp), %rdi
+        call    vmx_entry_refused
+        ud2
+        .size   vmx_exit, . - vmx_exit
+
+        /* [[noreturn]] vmx_start(registers, stack, cpu): the first entry on this CPU. */
+        .globl  vmx_start
+        .type   vmx_start, @function
+vmx_start:
+        lea     -16(%rsi), %rsp
+        mov     %rdx, 8(%rsp)
+        mov     %rdi, %rax
+        jmp     vmx_enter
+        .size   vmx_start, . - vmx_start
+
+        .section .note.GNU-stack, "", @progbits

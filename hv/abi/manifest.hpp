@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// \kennel\manifest on the EFI system partition: which files belong to whom, and the guests to start.
+// Written by tools/kennel, read by boot/ (files, services, machine options) and by drivers/ (guests). Little-endian, packed by
+// natural alignment: header, then files[file_count], services[service_count], guests[guest_count], then text.
+// hv never sees it. Every reader checks magic, version, size, checksum, counts and every index before use (ManifestReader).
+#pragma once
+#include "hv/abi/boot_info.hpp"
+
+namespace kennel::abi {
+
+inline constexpr u64 manifest_magic   = 0x46494e414d4c4e4b;  // "KNLMANIF"
+inline constexpr u32 manifest_version = 1;
+inline constexpr u32 max_guests       = 32;
+inline constexpr u32 no_file          = 0xffff'ffff;
+inline constexpr u32 any_cpu          = 0xffff'ffff;
+
+enum class MachineOption : u32 {
+    emulator_exit  = 1,   // end Bochs by port 0x8900 when the machine is powered off
+    trust_guests   = 2,   // 2 MiB executable leaves (BootInfo.trust_guests)
+    verbose        = 4,
+    log_on_console = 8,   // the machine has one serial port: COM1
+};
+
+struct ManifestHeader {
+    u64 magic;
+    u32 version;
+    u32 size;                       // of the whole manifest, bytes
+    u32 checksum;                   // CRC-32 (IEEE) of everything after this field
+    u32 options;                    // MachineOption bits
+    u32 file_count, service_count, guest_count;
+    u32 text_offset, text_size;     // command lines, NUL-terminated each
+    u32 reserved[3];
+};
+
+struct ManifestFile {               // \kennel\<name>
+    char name[48];                  // printable ASCII without '\\' and '/', NUL-terminated
+    u32  service;                   // whose module it becomes; bit s set: services[s] gets a copy
+    u32  reserved;
+    u64  size;                      // bytes, for a check against the file found; 0 = any
+};
+
+struct ManifestService {
+    char name[16];
+    u64  memory;                    // bytes, 2 MiB multiple; 0 = all that is left (at most one service)
+    u32  owns_devices;              // exactly one service has 1
+    u32  reserved;
+};
+
+enum class StopPolicy : u32 { stop = 0, restart = 1, hold = 2 };
+
+struct ManifestGuest {
+    char name[32];
+    u64  memory;                    // bytes, 2 MiB multiple
+    u32  service;
+    u32  kernel, initrd;            // indices into files; no_file = none
+    u32  command_line;              // offset from text_offset
+    u32  cpu;                       // physical CPU index, or any_cpu
+    u32  weight;                    // 1..1000
+    StopPolicy policy;
+    u32  options;                   // GuestOption bits
+};
+enum class GuestOption : u32 { attached = 1 /* console input goes here first */ };
+
+static_assert(sizeof(ManifestHeader) == 56 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
+
+} // namespace kennel::abi

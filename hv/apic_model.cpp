@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See apic_model.hpp: every register but the four in a hurry, and the timer.
+#include "hv/apic_model.hpp"
+
+namespace kennel {
+
+namespace {
+
+// "Local APIC Version Register": an integrated APIC with 6 LVT entries, without EOI-broadcast suppression.
+constexpr u32 version = 0x0005'0014;
+
+// "Error Status Register (ESR)".
+struct Error { static constexpr u32 send_illegal_vector = 1u << 5, receive_illegal_vector = 1u << 6; };
+
+// "Local Vector Table": bits a guest may set.  Delivery status and remote IRR may be written, and stay 0.
+constexpr u32 lvt_vector = 0xff, lvt_delivery = 7u << 8, lvt_status = 1u << 12, lvt_pin = 7u << 13, lvt_mask = 1u << 16, lvt_mode = 3u << 17;
+constexpr u32 lvt_read_only = lvt_status | (1u << 14);
+constexpr u32 lvt_writable[] = {
+    lvt_vector | lvt_status | lvt_mask | lvt_mode,                   // timer
+    lvt_vector | lvt_delivery | lvt_status | lvt_mask,               // thermal
+    lvt_vector | lvt_delivery | lvt_status | lvt_mask,               // performance
+    lvt_vector | lvt_delivery | lvt_status | lvt_pin | lvt_mask,     // LINT0
+    lvt_vector | lvt_delivery | lvt_status | lvt_pin | lvt_mask,     // LINT1
+    lvt_vector | lvt_status | lvt_mask,                              // error
+};
+
+// "Spurious-Interrupt Vector Register": vector, enable, focus checking (kept, without meaning).
+constexpr u32 spurious_writable = 0x3ff;
+constexpr u32 divide_writable   = 0xb;
+constexpr u8  shorthand_none = 0, shorthand_self = 1, shorthand_all = 2;
+
+// "Logical Destination Mode in x2APIC Mode": 16 processors to a cluster.
+constexpr u32 logical_id(u32 id) { return (id >> 4) << 16 | 1u << (id & 15); }
+
+} // namespace
+
+// "Local APIC State After Power-Up or Reset".
+void ApicModel::reset(u32 id)
+{
+    *this = ApicModel{};
+    id_ = id;
+    for (u32& entry : lvt_)
+        entry = lvt_mask;
+}
+
+std::optional<u64> ApicModel::read(u32 msr, u64 now) const
+{
+    using Register = ApicRegister;
+    switch (msr) {
+    case Register::tsc_deadline:
+        return timer_mode() == TimerMode::tsc_deadline && expiry_ != no_deadline && expiry_ > now ? expiry_ : 0;
+    case Register::id:                  return id_;
+    case Register::version:             return version;
+    case Register::task_priority:       return task_priority_;
+    case Register::processor_priority:  return processor_priority_;
+    case Register::logical_destination: return logical_id(id_);
+    case Register::spurious:            return spurious_;
+    case Register::error_status:        return error_status_;
+    case Register::command:             return command_;
+    case Register::initial_count:       return initial_count_;
+    case Register::current_count:       return current_count(now);
+    case Register::divide:              return divide_;
+    default: break;
+    }
+    if (msr >= Register::in_service && msr < Register::in_service + 8)
+        return in_service_.part(msr - Register::in_service);
+    if (msr >= Register::trigger_mode && msr < Register::trigger_mode + 8)
+        return level_.part(msr - Register::trigger_mode);
+    if (msr >= Register::requests && msr < Register::requests + 8)
+        return requests_.part(msr - Register::requests);
+    if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
+        return lvt_[msr - Register::lvt_timer];
+    return std::nullopt;
+}
+
+ApicWrite ApicModel::write_other(u32 msr, u64 value, u64 now)
+{
+    using Register = ApicRegister;
+    if (msr == Register::command)
+        return write_command(value);
+    // "Reserved Bits": every other register has 32 bits, in a 64-bit MSR.
+    if (value > 0xffff'ffff)
+        return {ApicAction::fault};
+    u32 const word = static_cast<u32>(value);
+    if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
+        return write_lvt(msr - Register::lvt_timer, word, now);
+    switch (msr) {
+    case Register::task_priority:
+        if (word > 0xff)
+            return {ApicAction::fault};
+        set_task_priority(static_cast<u8>(word));
+        return {ApicAction::interrupt};
+    case Register::spurious:      return write_spurious(word, now);
+    case Register::initial_count: return start_count(word, now);
+    case Register::divide:        return write_divide(word, now);
+    case Register::error_status:
+        if (word != 0)
+            return {ApicAction::fault};
+        error_status_ = errors_;
+        errors_ = 0;
+        return {};
+    case Register::self_interrupt:                      // a legal vector did not come here
+        if (word >= first_legal_vector)
+            return {ApicAction::fault};
+        report_error(Error::send_illegal_vector | Error::receive_illegal_vector);
+        return {ApicAction::interrupt};
+    default:
+        return {ApicAction::fault};
+    }
+}
+
+// "Local APIC State After It Has Been Software Disabled": every LVT entry is masked and stays so.
+ApicWrite ApicModel::write_spurious(u32 value, u64 now)
+{
+    if (value & ~spurious_writable)
+        return {ApicAction::fault};
+    spurious_ = value;
+    if (enabled())
+        return {};
+    settle(now);
+    for (u32& entry : lvt_)
+        entry |= lvt_mask;
+    publish_deadline();
+    return {ApicAction::timer};
+}
+
+ApicWrite ApicModel::write_lvt(u32 index, u32 value, u64 now)
+{
+    if (value & ~lvt_writable[index])
+        return {ApicAction::fault};
+    if (index == timer && Mode::get(value) == TimerMode::reserved)
+        return {ApicAction::fault};
+    value &= ~lvt_read_only;
+    if (!enabled())
+        value |= lvt_mask;
+    if (index != timer) {
+        lvt_[index] = value;
+        return {};
+    }
+    // What ran out while masked is gone; a change of mode disarms ("APIC Timer").
+    settle(now);
+    if (Mode::get(value) != timer_mode())
+        expiry_ = no_deadline;
+    lvt_[timer] = value;
+    publish_deadline();
+    return {ApicAction::timer};
+}
+
+ApicWrite ApicModel::write_command(u64 value)
+{
+    using Command = ApicCommand;
+    if (value & Command::reserved)
+        return {ApicAction::fault};
+    value &= ~(1ull << 12);                             // delivery status, which x2APIC mode has not
+    command_ = value;
+    u8 const vector = Command::Vector::get(value);
+    switch (Command::Delivery::get(value)) {
+    case ApicDelivery::fixed:
+    case ApicDelivery::lowest_priority:
+        if (vector < first_legal_vector) {
+            report_error(Error::send_illegal_vector);
+            return {ApicAction::interrupt};
+        }
+        if (Command::Shorthand::get(value) == shorthand_self)
+            return self_interrupt(vector);
+        return {ApicAction::send, value};
+    case ApicDelivery::smi:
+    case ApicDelivery::nmi:
+    case ApicDelivery::init:
+    case ApicDelivery::startup:
+        return {ApicAction::send, value};
+    }
+    return {};                                          // a reserved mode: nobody would take it
+}
+
+bool ApicModel::is_destination(u64 command, bool same) const
+{
+    using Command = ApicCommand;
+    switch (u8 const shorthand = Command::Shorthand::get(command); shorthand) {
+    case shorthand_none: break;
+    case shorthand_self: return same;
+    case shorthand_all:  return true;
+    default:             return !same;
+    }
+    u32 const destination = Command::Destination::get(command);
+    if (destination == 0xffff'ffff)
+        return true;
+    if (!Command::Logical::get(command))
+        return destination == id_;
+    u32 const mine = logical_id(id_);
+    return destination >> 16 == mine >> 16 && (destination & mine & 0xffff) != 0;
+}
+
+void ApicModel::accept(u8 vector, bool level)
+{
+    if (vector < first_legal_vector) {
+        report_error(Error::receive_illegal_vector);
+        return;
+    }
+    if (!enabled())
+        return;
+    requests_.set(vector);
+    if (level)
+        level_.set(vector);
+    else
+        level_.clear(vector);
+}
+
+// A local source fires.
+void ApicModel::raise(u32 index)
+{
+    if (!Masked::get(lvt_[index]))
+        accept(static_cast<u8>(lvt_[index] & lvt_vector), false);
+}
+
+// "Error Handling". An error that is already known raises no second interrupt: an error entry that is itself illegal
+// would otherwise raise itself for ever.
+void ApicModel::report_error(u32 bits)
+{
+    bool const known = (errors_ & bits) == bits;
+    errors_ |= bits;
+    if (!known)
+        raise(error);
+}
+
+// ---- timer ----
+
+// "Divide Configuration Register": bits 3, 1 and 0 hold n; 2, 4, ... 128, and 1 for the last.
+u64 ApicModel::divisor() const
+{
+    u32 const n = (divide_ & 3) | ((divide_ & 8) >> 1);
+    return 1ull << ((n + 1) & 7);
+}
+
+u64 ApicModel::period() const
+{
+    u64 const ticks = initial_count_ * divisor();
+    return ticks < shortest_period ? shortest_period : ticks;
+}
+
+u32 ApicModel::current_count(u64 now) const
+{
+    if (timer_mode() == TimerMode::tsc_deadline || expiry_ == no_deadline)
+        return 0;
+    u64 left = expiry_ - now;
+    if (expiry_ <= now) {                               // ran out, and nobody has looked yet
+        if (timer_mode() == TimerMode::one_shot)
+            return 0;
+        left = period() - (now - expiry_) % period();
+    }
+    u64 const count = (left + divisor() - 1) / divisor();
+    return count < initial_count_ ? static_cast<u32>(count) : initial_count_;
+}
+
+ApicWrite ApicModel::start_count(u32 count, u64 now)
+{
+    if (timer_mode() == TimerMode::tsc_deadline)
+        return {};
+    initial_count_ = count;
+    expiry_ = count ? now + count * divisor() : no_deadline;
+    publish_deadline();
+    return {ApicAction::timer};
+}
+
+// The count goes on from where it is, at the new pace.
+ApicWrite ApicModel::write_divide(u32 value, u64 now)
+{
+    if (value & ~divide_writable)
+        return {ApicAction::fault};
+    settle(now);
+    u32 const left = current_count(now);
+    divide_ = value;
+    if (left == 0)
+        return {};
+    expiry_ = now + left * divisor();
+    publish_deadline();
+    return {ApicAction::timer};
+}
+
+// What passed without anybody waiting for it, because it was masked: a single shot is over, a period goes on.
+void ApicModel::settle(u64 now)
+{
+    if (expiry_ > now || !Masked::get(lvt_[timer]))
+        return;
+    if (timer_mode() == TimerMode::periodic)
+        expiry_ += ((now - expiry_) / period() + 1) * period();
+    else
+        expiry_ = no_deadline;
+}
+
+// Periods that were missed are dropped, like the requests they would have merged into.
+void ApicModel::timer_expired(u64 now)
+{
+    if (deadline_ > now)
+        return;
+    raise(timer);
+    if (timer_mode() == TimerMode::periodic)
+        expiry_ += ((now - expiry_) / period() + 1) * period();
+    else
+        expiry_ = no_deadline;
+    publish_deadline();
+}
+
+} // namespace kennel

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See clock.hpp.
+#include "hv/clock.hpp"
+#include "hv/cpu.hpp"
+#include "hv/event.hpp"
+
+namespace kennel {
+
+void watch_deadline(Cpu& cpu, u64 deadline)
+{
+    if (deadline < cpu.timer_armed) {
+        cpu.timer_armed = deadline;
+        arch::arm_timer(cpu, deadline);
+    }
+}
+
+void timer_interrupt(Cpu& cpu)
+{
+    u64 const now = arch::now();
+    u64 next = cpu.slice_end;
+    cpu.timer_armed = ~0ull;
+    if (now >= cpu.slice_end)
+        cpu.attention = true, next = ~0ull;
+    for (Vcpu& vcpu : cpu.all) {
+        if (vcpu.is_service) {
+            if (now >= vcpu.clock_deadline) {
+                vcpu.clock_deadline = ~0ull;
+                ring(cpu, vcpu, vcpu.clock_event);
+            }
+            if (vcpu.clock_deadline < next)
+                next = vcpu.clock_deadline;
+        } else {
+            if (now >= vcpu.apic.deadline()) {
+                vcpu.apic.timer_expired(now);
+                interrupt_arrived(vcpu);
+            }
+            if (vcpu.apic.deadline() < next)
+                next = vcpu.apic.deadline();
+        }
+    }
+    watch_deadline(cpu, next);
+}
+
+} // namespace kennel

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See dispatch.hpp. A guest's fault is data here: it gets an exception, or its service gets a message.
+#include "hv/dispatch.hpp"
+#include "hv/clock.hpp"
+#include "hv/cpu.hpp"
+#include "hv/event.hpp"
+#include "hv/hypercall.hpp"
+#include "hv/intercept.hpp"
+#include "hv/log.hpp"
+#include "hv/schedule.hpp"
+
+namespace kennel {
+
+namespace {
+
+using abi::ExitCounter;
+
+void count(Vcpu& vcpu, ExitCounter what) { vcpu.counters->exits[static_cast<u32>(what)]++; }
+
+constexpr u8 general_protection = 13;
+
+Action general_protection_fault(Vcpu& vcpu)
+{
+    arch::inject_exception(vcpu, general_protection, 0u);
+    return Action::resume;
+}
+
+u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 0xff; }
+
+// A service must not do this: it is broken, and there is nobody above it to ask.
+[[gnu::cold, gnu::noinline]] Action service_failed(Vcpu& vcpu, char const* what, u64 value = 0)
+{
+    abi::ExecutionState state{};
+    arch::fill_execution_state(vcpu, state);
+    log_line("service ", vcpu.partition->number, " vcpu ", vcpu.index, " stopped: ", what, " (", Hex{value}, ") at rip ", Hex{state.rip});
+    vcpu.status = VcpuStatus::stopped;
+    return Action::reschedule;
+}
+
+Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
+{
+    count(vcpu, ExitCounter::port_unclaimed);
+    if (exit.is_input) {
+        // A 4-byte IN clears the upper half like every 32-bit result; narrower ones leave the rest alone.
+        u64& rax = vcpu.registers().rax;
+        rax = exit.size == 4 ? 0xffff'ffff : rax | value_mask(exit.size);
+    }
+    arch::skip_instruction(vcpu);
+    return Action::resume;
+}
+
+Action ring_doorbell(Vcpu& vcpu, Trap const& trap)
+{
+    count(vcpu, ExitCounter::port_doorbell);
+    arch::skip_instruction(vcpu);
+    Cpu& cpu = *vcpu.cpu;
+    Vcpu* target = vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
+    return target && ring(cpu, *target, trap.event) ? Action::reschedule : Action::resume;
+}
+
+} // namespace
+
+Action dispatch(Vcpu& vcpu, CpuidExit)
+{
+    count(vcpu, ExitCounter::cpuid);
+    arch::answer_cpuid(vcpu);
+    arch::skip_instruction(vcpu);
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, HypercallExit)
+{
+    count(vcpu, ExitCounter::hypercall);
+    arch::skip_instruction(vcpu);
+    return hypercall(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, HaltExit)
+{
+    count(vcpu, ExitCounter::halt);
+    if (vcpu.is_service)
+        return service_failed(vcpu, "HLT");
+    arch::skip_instruction(vcpu);
+    if (!arch::interrupts_enabled(vcpu))
+        return stop_vcpu(vcpu, abi::StopReason::halted_forever, 0, 0);   // only an NMI or INIT could wake it, and it has none
+    if (vcpu.apic.highest_pending() >= 0) {
+        vcpu.look_at_interrupts();
+        return Action::resume;
+    }
+    vcpu.status = VcpuStatus::halted;
+    return Action::reschedule;
+}
+
+Action dispatch(Vcpu& vcpu, PortExit exit)
+{
+    if (vcpu.is_service)
+        return unclaimed_port(vcpu, exit);     // a port of hv's own, or of a service that owns no devices
+    Trap const* trap = vcpu.partition->traps->find_port(exit.port);
+    if (!trap) [[unlikely]] {
+        if (!exit.is_string)
+            return unclaimed_port(vcpu, exit);
+        count(vcpu, ExitCounter::port_unclaimed);   // INS writes memory: the service does that
+    } else if (trap->kind == TrapKind::doorbell && !exit.is_input && !exit.is_string) {
+        return ring_doorbell(vcpu, *trap);
+    } else {
+        count(vcpu, ExitCounter::port_service);
+    }
+    abi::InterceptPage& page = *vcpu.page;
+    page.kind = abi::InterceptKind::port;
+    page.port = {exit.port, exit.size, exit.is_input, exit.is_string, exit.is_rep, exit.address_size, exit.segment};
+    if (exit.is_string) [[unlikely]]
+        arch::fill_execution_state(vcpu, page.execution);
+    vcpu.reply_length = arch::instruction_length(vcpu);
+    return intercept(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
+{
+    if (vcpu.is_service)
+        return service_failed(vcpu, "access outside its memory", exit.address.value);
+    Trap const* trap = vcpu.partition->traps->find_memory(exit.address.value);
+    count(vcpu, trap ? ExitCounter::memory_service : ExitCounter::memory_unclaimed);
+    abi::InterceptPage& page = *vcpu.page;
+    page.kind = abi::InterceptKind::memory;
+    page.memory = {exit.address.value, exit.is_write, exit.is_execute, trap != nullptr, {}};
+    arch::fill_execution_state(vcpu, page.execution);
+    vcpu.reply_length = 0;                     // decoding is the service's: it says how long the instruction is
+    vcpu.interrupted_delivery = exit.during_delivery;
+    return intercept(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, MsrExit exit)
+{
+    u64 const value = exit.is_write ? (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff) : 0;
+    arch::MsrOutcome const outcome = exit.is_write ? arch::write_msr(vcpu, exit.index, value) : arch::read_msr(vcpu, exit.index);
+    if (outcome == arch::MsrOutcome::timer) [[likely]] {
+        count(vcpu, ExitCounter::tsc_deadline);
+        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+        arch::skip_instruction(vcpu);
+        return Action::resume;
+    }
+    if (outcome == arch::MsrOutcome::interrupt) {
+        count(vcpu, ExitCounter::apic);
+        vcpu.look_at_interrupts();
+        arch::skip_instruction(vcpu);
+        return Action::resume;
+    }
+    if (outcome == arch::MsrOutcome::done) {
+        count(vcpu, exit.is_write ? ExitCounter::msr_write : ExitCounter::msr_read);
+        arch::skip_instruction(vcpu);
+        return Action::resume;
+    }
+    if (outcome == arch::MsrOutcome::left_x2apic)
+        return stop_vcpu(vcpu, abi::StopReason::left_x2apic, 0, value);
+    if (!vcpu.is_service && vcpu.partition->traps->find_msr(exit.index)) {
+        count(vcpu, ExitCounter::msr_service);
+        abi::InterceptPage& page = *vcpu.page;
+        page.kind = abi::InterceptKind::msr;
+        page.msr = {exit.index, exit.is_write};
+        vcpu.reply_length = arch::instruction_length(vcpu);
+        return intercept(vcpu);
+    }
+    count(vcpu, ExitCounter::msr_denied);
+    return general_protection_fault(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, ControlExit exit)
+{
+    count(vcpu, ExitCounter::control_register);
+    if (vcpu.is_service)
+        return service_failed(vcpu, "control register");
+    // CR8 is the task priority; the others only decide what the processor may do by itself when it retries.
+    u64* const general = &vcpu.registers().rax + exit.general;
+    if (exit.which == ControlExit::Register::cr8) {
+        if (!exit.is_write) {
+            *general = vcpu.apic.task_priority() >> 4;
+        } else {
+            if (*general > 15)
+                return general_protection_fault(vcpu);
+            vcpu.apic.set_task_priority(static_cast<u8>(*general << 4));
+            vcpu.look_at_interrupts();
+        }
+        arch::skip_instruction(vcpu);
+        return Action::resume;
+    }
+    return arch::write_control(vcpu, exit, *general) ? Action::resume : general_protection_fault(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, DebugRegisterExit)
+{
+    count(vcpu, ExitCounter::debug_register);
+    if (!arch::debug_registers_to_guest(*vcpu.cpu, vcpu))
+        return service_failed(vcpu, "debug register");
+    return Action::resume;                     // retried, and from now on without an exit
+}
+
+Action dispatch(Vcpu& vcpu, XsetbvExit)
+{
+    count(vcpu, ExitCounter::xsetbv);
+    abi::Registers& registers = vcpu.registers();
+    u64 const value = (registers.rdx << 32) | (registers.rax & 0xffff'ffff);
+    if ((registers.rcx & 0xffff'ffff) != 0 || !arch::write_xcr0(vcpu, value))
+        return general_protection_fault(vcpu);
+    arch::skip_instruction(vcpu);
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, CacheExit)
+{
+    count(vcpu, ExitCounter::cache);
+    arch::skip_instruction(vcpu);
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, DeniedExit exit)
+{
+    count(vcpu, ExitCounter::denied_instruction);
+    arch::inject_exception(vcpu, exit.vector, exit.has_error ? std::optional{0u} : std::nullopt);
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, ExceptionExit const& exit)
+{
+    count(vcpu, ExitCounter::exception);
+    if (vcpu.is_service)
+        return service_failed(vcpu, exit.vector == 7 ? "used the floating-point unit" : "exception");
+    if (!arch::reflect_exception(vcpu, exit))
+        return stop_vcpu(vcpu, abi::StopReason::triple_fault, exit.vector, exit.qualification);
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, InterruptExit exit)
+{
+    count(vcpu, exit.vector == HostVector::timer ? ExitCounter::timer : ExitCounter::interrupt);
+    Cpu& cpu = *vcpu.cpu;
+    host_interrupt(cpu, exit.vector);
+    return cpu.attention && !vcpu.is_service ? Action::reschedule : Action::resume;   // a service runs until it waits
+}
+
+Action dispatch(Vcpu& vcpu, WindowExit)
+{
+    count(vcpu, ExitCounter::interrupt_window);
+    vcpu.look_at_interrupts();
+    return Action::resume;
+}
+
+[[gnu::cold]] Action dispatch(Vcpu&, NmiExit)
+{
+    log_line("NMI while a guest ran");
+    return Action::resume;
+}
+
+Action dispatch(Vcpu& vcpu, MachineCheckExit)
+{
+    return vcpu.is_service ? service_failed(vcpu, "machine check") : stop_vcpu(vcpu, abi::StopReason::mce, 0, 0);
+}
+
+Action dispatch(Vcpu& vcpu, TripleFaultExit)
+{
+    count(vcpu, ExitCounter::other);
+    return vcpu.is_service ? service_failed(vcpu, "triple fault") : stop_vcpu(vcpu, abi::StopReason::triple_fault, 2, 0);
+}
+
+Action dispatch(Vcpu& vcpu, InvalidStateExit const& exit)
+{
+    count(vcpu, ExitCounter::other);
+    return vcpu.is_service ? service_failed(vcpu, "invalid state", exit.qualification) : stop_vcpu(vcpu, abi::StopReason::invalid_state, exit.reason, exit.qualification);
+}
+
+Action dispatch(Vcpu& vcpu, UnsupportedExit const& exit)
+{
+    count(vcpu, ExitCounter::other);
+    return vcpu.is_service ? service_failed(vcpu, "unsupported exit", exit.reason) : stop_vcpu(vcpu, abi::StopReason::unsupported, exit.reason, exit.qualification);
+}
+
+} // namespace kennel

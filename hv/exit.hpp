@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a VM exit means, as values. Row 2 of the request path: arch/ fills one of these from the processor's own
+// words, dispatch.cpp has one overload for each. Nothing here knows a vendor's numbers.
+#pragma once
+#include "hv/address.hpp"
+#include <variant>
+
+namespace kennel {
+
+// What the run loop does next.
+enum class Action : u8 {
+    resume,       // enter cpu.current again (it may have become another vCPU)
+    reschedule,   // choose anew
+};
+
+struct CpuidExit      {};
+struct HypercallExit  {};
+struct HaltExit       {};
+struct PortExit       { u16 port; u8 size; bool is_input, is_string, is_rep; u8 address_size, segment; };
+struct MemoryExit     { GuestPhysical address; bool is_read, is_write, is_execute; bool during_delivery; };
+struct MsrExit        { u32 index; bool is_write; };
+struct ControlExit    { enum class Register : u8 { cr0, cr4, cr8 } which; bool is_write; u8 general; };   // general: GPR number
+struct DebugRegisterExit {};
+struct XsetbvExit     {};
+struct CacheExit      {};                                // INVD, WBINVD: nothing to do, caches are coherent
+struct DeniedExit     { u8 vector; bool has_error; };    // an instruction guests do not have: answer with this exception
+struct ExceptionExit  { u8 vector; bool has_error; u32 error_code; u64 qualification; };
+struct InterruptExit  { u8 vector; };                    // a host vector, acknowledged
+struct WindowExit     {};                                // the guest can take an interrupt now
+struct NmiExit        {};
+struct MachineCheckExit {};
+struct TripleFaultExit {};
+struct InvalidStateExit { u32 reason; u64 qualification; };
+struct UnsupportedExit  { u32 reason; u64 qualification; };
+
+using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, MemoryExit, MsrExit, ControlExit, DebugRegisterExit,
+                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WindowExit, NmiExit, MachineCheckExit,
+                            TripleFaultExit, InvalidStateExit, UnsupportedExit>;
+
+} // namespace kennel

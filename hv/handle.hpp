@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Handles: how a service names an object. A table per service partition, in one frame; an entry is an object and rights.
+// The lookup checks index, kind and rights, and produces a typed pointer: an unchecked number never reaches an object.
+#pragma once
+#include "hv/abi/hypercall.hpp"
+
+namespace kennel {
+
+struct Partition;
+struct Vcpu;
+struct Interrupt;
+
+enum class HandleKind : u8 { free = 0, partition, vcpu, interrupt };
+
+template<class T> struct HandleKindOf;
+template<> struct HandleKindOf<Partition> { static constexpr HandleKind value = HandleKind::partition; };
+template<> struct HandleKindOf<Vcpu>      { static constexpr HandleKind value = HandleKind::vcpu; };
+template<> struct HandleKindOf<Interrupt> { static constexpr HandleKind value = HandleKind::interrupt; };
+
+struct Handle {
+    void*      object = nullptr;
+    HandleKind kind   = HandleKind::free;
+    u8         rights = 0;
+};
+
+class HandleTable {
+public:
+    static constexpr u32 capacity = 128;
+
+    template<class T> abi::Status find(u64 number, abi::Right right, T*& object) const
+    {
+        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value) [[unlikely]]
+            return abi::Status::bad_handle;
+        if (!(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
+            return abi::Status::no_right;
+        object = static_cast<T*>(entries_[number].object);
+        return abi::Status::ok;
+    }
+
+    // 0 when the table is full. Number 0 is never given out.
+    template<class T> u64 add(T* object, abi::Right rights)
+    {
+        for (u64 number = 1; number < capacity; number++)
+            if (entries_[number].kind == HandleKind::free) {
+                entries_[number] = {object, HandleKindOf<T>::value, static_cast<u8>(rights)};
+                return number;
+            }
+        return 0;
+    }
+
+    template<class T> bool holds(T const* object) const
+    {
+        for (Handle const& handle : entries_)
+            if (handle.object == object && handle.kind == HandleKindOf<T>::value)
+                return true;
+        return false;
+    }
+
+    void forget(void const* object)
+    {
+        for (Handle& handle : entries_)
+            if (handle.object == object)
+                handle = {};
+    }
+
+private:
+    Handle entries_[capacity];
+};
+static_assert(sizeof(HandleTable) <= page_size);
+
+} // namespace kennel

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two checksums of this tree: CRC-32 for our own manifest, and the byte sum ACPI tables must bring to zero.
+// Pure; used by boot/, drivers/ and tools/, so that writer and reader share one definition.
+#pragma once
+#include "hv/lib/types.hpp"
+#include <array>
+#include <span>
+
+namespace kennel {
+
+namespace detail {
+
+// The reflected IEEE 802.3 polynomial, one step per bit, for each value of a byte.
+consteval std::array<u32, 256> crc32_table()
+{
+    std::array<u32, 256> table{};
+    for (u32 byte = 0; byte < 256; byte++) {
+        u32 rest = byte;
+        for (int bit = 0; bit < 8; bit++)
+            rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0xedb8'8320u : 0u);
+        table[byte] = rest;
+    }
+    return table;
+}
+
+inline constexpr std::array<u32, 256> crc32_by_byte = crc32_table();
+
+} // namespace detail
+
+constexpr u32 crc32(std::span<u8 const> bytes)
+{
+    u32 rest = 0xffff'ffff;
+    for (u8 const byte : bytes)
+        rest = (rest >> 8) ^ detail::crc32_by_byte[(rest ^ byte) & 0xff];
+    return ~rest;
+}
+
+// ACPI specification, "System Description Table Header": all bytes of a table add up to zero.
+constexpr u8 byte_sum(std::span<u8 const> bytes)
+{
+    u32 sum = 0;
+    for (u8 const byte : bytes)
+        sum += byte;
+    return static_cast<u8>(sum);
+}
+
+} // namespace kennel

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one reader of \kennel\manifest (layout: hv/abi/manifest.hpp). boot/ takes files, services and options from it,
+// drivers/ the guests. ManifestReader::parse checks everything once: sizes, checksum, counts, names, and every index
+// against what it points to. What it returns can be used without a further look.
+#pragma once
+#include "hv/abi/manifest.hpp"
+#include "hv/lib/checksum.hpp"
+#include "hv/lib/result.hpp"
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace kennel {
+
+enum class ManifestError : u32 {
+    too_short, bad_magic, bad_version, wrong_size, bad_checksum, bad_counts, bad_text, bad_options,
+    file_name, file_twice, file_service, too_many_modules,
+    service_name, service_memory, service_devices,
+    guest_name, guest_memory, guest_service, guest_kernel, guest_initrd, guest_command_line, guest_cpu, guest_weight,
+    guest_policy, guest_options,
+};
+
+// One phrase per fault. Faults of an entry are followed by its number (ManifestFault::index).
+constexpr char const* describe(ManifestError error)
+{
+    switch (error) {
+    case ManifestError::too_short:          return "shorter than a manifest header";
+    case ManifestError::bad_magic:          return "not a Kennel manifest";
+    case ManifestError::bad_version:        return "made for another version of Kennel";
+    case ManifestError::wrong_size:         return "its size is not what its header says; the file may be truncated";
+    case ManifestError::bad_checksum:       return "its checksum is wrong";
+    case ManifestError::bad_counts:         return "its tables do not fit into it, or it has too many entries";
+    case ManifestError::bad_text:           return "its text is not inside it, or has no end";
+    case ManifestError::bad_options:        return "it has an unknown machine option";
+    case ManifestError::file_name:          return "a file name is empty, too long or has a forbidden character; file number";
+    case ManifestError::file_twice:         return "a file name occurs twice; file number";
+    case ManifestError::file_service:       return "a file belongs to no service, or to one that does not exist; file number";
+    case ManifestError::too_many_modules:   return "a service has more than 31 files; service number";
+    case ManifestError::service_name:       return "a service name is empty, too long or not printable; service number";
+    case ManifestError::service_memory:     return "a service's memory is no multiple of 2 MiB, or two want the rest; service number";
+    case ManifestError::service_devices:    return "exactly one service must own the devices; service number";
+    case ManifestError::guest_name:         return "a guest name is empty, too long or not printable; guest number";
+    case ManifestError::guest_memory:       return "a guest's memory is 0 or no multiple of 2 MiB; guest number";
+    case ManifestError::guest_service:      return "a guest's service does not exist; guest number";
+    case ManifestError::guest_kernel:       return "a guest's kernel is no file of its service; guest number";
+    case ManifestError::guest_initrd:       return "a guest's initrd is no file of its service; guest number";
+    case ManifestError::guest_command_line: return "a guest's command line is outside the text; guest number";
+    case ManifestError::guest_cpu:          return "a guest's CPU is above 31; guest number";
+    case ManifestError::guest_weight:       return "a guest's weight is not in 1 to 1000; guest number";
+    case ManifestError::guest_policy:       return "a guest's stop policy is unknown; guest number";
+    case ManifestError::guest_options:      return "a guest has an unknown option; guest number";
+    }
+    return "unknown fault";
+}
+
+struct ManifestFault {
+    ManifestError error;
+    u32           index = abi::no_file;   // entry of the table the fault is in; no_file: of none
+};
+
+class ManifestReader {
+public:
+    static constexpr u32 max_files = abi::max_modules * abi::max_services;
+    static constexpr u32 all_machine_options = 15;
+    static constexpr u32 all_guest_options   = 1;
+
+    // `bytes` must stay where it is, unchanged, for as long as the reader is used.
+    static Result<ManifestReader, ManifestFault> parse(std::span<u8 const> bytes)
+    {
+        using enum ManifestError;
+        ManifestReader reader;
+        reader.bytes_ = bytes;
+        abi::ManifestHeader& header = reader.header_;
+        if (bytes.size() < sizeof header)
+            return fault(too_short);
+        std::memcpy(&header, bytes.data(), sizeof header);
+        if (header.magic != abi::manifest_magic)
+            return fault(bad_magic);
+        if (header.version != abi::manifest_version)
+            return fault(bad_version);
+        if (header.size != bytes.size())
+            return fault(wrong_size);
+        if (header.checksum != crc32(bytes.subspan(checksum_end)))
+            return fault(bad_checksum);
+        if ((header.options & ~all_machine_options) != 0)
+            return fault(bad_options);
+        if (header.file_count > max_files || header.service_count == 0 || header.service_count > abi::max_services ||
+            header.guest_count > abi::max_guests || reader.tables_end() > bytes.size())
+            return fault(bad_counts);
+        if (header.text_offset < reader.tables_end() || header.text_offset > bytes.size() ||
+            header.text_size > bytes.size() - header.text_offset ||
+            (header.text_size > 0 && bytes[header.text_offset + header.text_size - 1] != 0))
+            return fault(bad_text);
+
+        if (auto const checked = reader.check_files(); !checked)
+            return std::unexpected(checked.error());
+        if (auto const checked = reader.check_services(); !checked)
+            return std::unexpected(checked.error());
+        if (auto const checked = reader.check_guests(); !checked)
+            return std::unexpected(checked.error());
+        return reader;
+    }
+
+    u32  file_count() const    { return header_.file_count; }
+    u32  service_count() const { return header_.service_count; }
+    u32  guest_count() const   { return header_.guest_count; }
+    bool has(abi::MachineOption option) const { return (header_.options & static_cast<u32>(option)) != 0; }
+
+    // Entries by value: the file need not be aligned. Callers stay below the counts.
+    abi::ManifestFile    file(u32 i) const    { return at<abi::ManifestFile>(files_offset(), i); }
+    abi::ManifestService service(u32 i) const { return at<abi::ManifestService>(services_offset(), i); }
+    abi::ManifestGuest   guest(u32 i) const   { return at<abi::ManifestGuest>(guests_offset(), i); }
+
+    std::string_view command_line(abi::ManifestGuest const& guest) const
+    {
+        auto const* const text = reinterpret_cast<char const*>(bytes_.data()) + header_.text_offset + guest.command_line;
+        usize length = 0;
+        while (text[length] != 0)   // the text's last byte is one
+            length++;
+        return {text, length};
+    }
+
+    static bool belongs_to(abi::ManifestFile const& file, u32 service) { return ((file.service >> service) & 1) != 0; }
+
+private:
+    using Checked = Result<void, ManifestFault>;
+
+    static constexpr usize checksum_end = offsetof(abi::ManifestHeader, checksum) + sizeof(u32);
+
+    static std::unexpected<ManifestFault> fault(ManifestError error, u32 index = abi::no_file)
+    {
+        return std::unexpected(ManifestFault{error, index});
+    }
+
+    usize files_offset() const    { return sizeof(abi::ManifestHeader); }
+    usize services_offset() const { return files_offset() + header_.file_count * sizeof(abi::ManifestFile); }
+    usize guests_offset() const   { return services_offset() + header_.service_count * sizeof(abi::ManifestService); }
+    usize tables_end() const      { return guests_offset() + header_.guest_count * sizeof(abi::ManifestGuest); }
+
+    template <typename T> T at(usize table, u32 index) const
+    {
+        T entry;
+        std::memcpy(&entry, bytes_.data() + table + index * sizeof(T), sizeof(T));
+        return entry;
+    }
+
+    // Printable ASCII with an end inside the field, and none of the characters `without`.
+    template <usize size> static bool is_name(char const (&name)[size], std::string_view without)
+    {
+        usize length = 0;
+        while (length < size && name[length] != 0) {
+            char const c = name[length++];
+            if (c <= ' ' || c > '~')
+                return false;
+            for (char const forbidden : without)
+                if (c == forbidden)
+                    return false;
+        }
+        return length > 0 && length < size;
+    }
+
+    template <usize size> static bool same_name(char const (&a)[size], char const (&b)[size])
+    {
+        usize i = 0;
+        while (i < size && a[i] != 0 && a[i] == b[i])
+            i++;
+        return i == size || a[i] == b[i];
+    }
+
+    Checked check_files() const
+    {
+        using enum ManifestError;
+        u32 modules[abi::max_services] = {};
+        for (u32 i = 0; i < file_count(); i++) {
+            auto const entry = file(i);
+            if (!is_name(entry.name, "/\\:*?\"<>|"))
+                return fault(file_name, i);
+            if (entry.service == 0 || (entry.service >> service_count()) != 0)
+                return fault(file_service, i);
+            for (u32 other = 0; other < i; other++)
+                if (same_name(file(other).name, entry.name))
+                    return fault(file_twice, i);
+            for (u32 s = 0; s < service_count(); s++)
+                if (belongs_to(entry, s) && ++modules[s] >= abi::max_modules)   // the manifest itself is one
+                    return fault(too_many_modules, s);
+        }
+        return {};
+    }
+
+    Checked check_services() const
+    {
+        using enum ManifestError;
+        u32 owners = 0, greedy = 0;
+        for (u32 i = 0; i < service_count(); i++) {
+            auto const entry = service(i);
+            if (!is_name(entry.name, ""))
+                return fault(service_name, i);
+            greedy += entry.memory == 0;
+            if (entry.memory % large_page != 0 || greedy > 1)
+                return fault(service_memory, i);
+            owners += entry.owns_devices;
+            if (entry.owns_devices > 1 || owners > 1)
+                return fault(service_devices, i);
+        }
+        if (owners != 1)
+            return fault(service_devices, 0);
+        return {};
+    }
+
+    Checked check_guests() const
+    {
+        using enum ManifestError;
+        for (u32 i = 0; i < guest_count(); i++) {
+            auto const entry = guest(i);
+            if (!is_name(entry.name, ""))
+                return fault(guest_name, i);
+            if (entry.memory == 0 || entry.memory % large_page != 0)
+                return fault(guest_memory, i);
+            if (entry.service >= service_count())
+                return fault(guest_service, i);
+            if (entry.kernel >= file_count() || !belongs_to(file(entry.kernel), entry.service))
+                return fault(guest_kernel, i);
+            if (entry.initrd != abi::no_file && (entry.initrd >= file_count() || !belongs_to(file(entry.initrd), entry.service)))
+                return fault(guest_initrd, i);
+            if (entry.command_line >= header_.text_size)
+                return fault(guest_command_line, i);
+            if (entry.cpu != abi::any_cpu && entry.cpu >= abi::max_cpus)
+                return fault(guest_cpu, i);
+            if (entry.weight < 1 || entry.weight > 1000)
+                return fault(guest_weight, i);
+            if (static_cast<u32>(entry.policy) > static_cast<u32>(abi::StopPolicy::hold))
+                return fault(guest_policy, i);
+            if ((entry.options & ~all_guest_options) != 0)
+                return fault(guest_options, i);
+        }
+        return {};
+    }
+
+    std::span<u8 const> bytes_;
+    abi::ManifestHeader header_{};
+};
+
+} // namespace kennel

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See log.hpp. The sink is the architecture's: a 16550, and the screen while it is hv's.
+#include "hv/log.hpp"
+#include "hv/arch.hpp"
+#include "hv/lock.hpp"
+
+namespace kennel {
+
+namespace {
+
+struct Sink { void write(std::string_view text) { arch::log_bytes(text.data(), text.size()); } };
+constinit Locked<Sink, Rank::log> sink;        // the one log port of the machine
+
+} // namespace
+
+void Line::add(std::string_view text)
+{
+    for (char c : text)
+        if (length_ < sizeof(text_) - 1 || (c == '\n' && length_ < sizeof(text_)))
+            text_[length_++] = c;
+}
+
+void Line::add(Hex number)
+{
+    add("0x");
+    bool started = false;
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        u64 const digit = (number.value >> shift) & 15;
+        started = started || digit || shift == 0;
+        if (started)
+            add(std::string_view{&"0123456789abcdef"[digit], 1});
+    }
+}
+
+void Line::add_decimal(u64 number)
+{
+    char digits[20];
+    usize count = 0;
+    do {
+        digits[count++] = static_cast<char>('0' + number % 10);
+        number /= 10;
+    } while (number);
+    while (count)
+        add(std::string_view{&digits[--count], 1});
+}
+
+void log_text(std::string_view text) { sink.lock()->write(text); }
+void log_emergency(std::string_view text) { sink.without_lock().write(text); }
+
+} // namespace kennel

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Hypercalls: every argument that is refused, and what a refusal leaves behind (nothing).
+#include "tests/fake/machine.hpp"
+#include <doctest/doctest.h>
+
+using namespace kennel;
+using namespace kennel::fake;
+using abi::Call, abi::Status;
+
+TEST_CASE("hypercall: unknown numbers and handles are refused")
+{
+    FakeMachine m;
+    CHECK(m.call(static_cast<Call>(0)) == Status::bad_call);
+    CHECK(m.call(static_cast<Call>(999)) == Status::bad_call);
+    for (u64 handle : {0ull, 5ull, 127ull, 128ull, ~0ull})
+        CHECK(m.call(Call::vcpu_start, handle) == Status::bad_handle);
+    CHECK(m.call(Call::vcpu_start, abi::own_partition) == Status::bad_handle);
+    CHECK(m.call(Call::partition_destroy, abi::own_partition) != Status::ok);
+}
+
+TEST_CASE("hypercall: memory that is not the caller's cannot be mapped")
+{
+    FakeMachine m{1, 2};
+    auto guest = m.start_guest();
+    u64 const rw = 3 | (6u << 8), ram = FakeMachine::ram_base;
+    CHECK(m.call(Call::memory_map, guest.partition, 0, ram + (2u << 20), 2u << 20, rw) == Status::ok);
+    CHECK(m.call(Call::memory_map, guest.partition, 0, ram + (4u << 20), 2u << 20, rw) == Status::overlap);
+    // hv's block, the other service's RAM, over the end, and around the end of the address space
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, FakeMachine::block_base, page_size, rw) == Status::not_owner);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram + FakeMachine::ram_size, page_size, rw) == Status::not_owner);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram + FakeMachine::ram_size - page_size, 2 * page_size, rw) == Status::not_owner);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ~0ull & ~4095ull, page_size, rw) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram, ~0ull & ~4095ull, rw) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram + 1, page_size, rw) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram, 0, rw) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram, page_size, 2 | (6u << 8)) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, guest.partition, 1u << 30, ram, page_size, 3 | (5u << 8)) == Status::bad_argument);
+}
+
+TEST_CASE("hypercall: a guest's numbers get KVM's answer, and ring 3 gets none")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    m.call(Call::wait);
+    abi::Registers& r = guest.vcpu->registers();
+    r.rax = static_cast<u64>(Call::machine_power);
+    m.exit(HypercallExit{});
+    CHECK(r.rax == static_cast<u64>(abi::guest_unknown_call));
+    r.rax = static_cast<u64>(abi::GuestCall::nothing);
+    m.exit(HypercallExit{});
+    CHECK(r.rax == 0);
+    guest.vcpu->arch.privilege = 3;
+    r.rax = static_cast<u64>(abi::GuestCall::nothing);
+    m.exit(HypercallExit{});
+    CHECK(r.rax == static_cast<u64>(abi::guest_not_permitted));
+}
+
+TEST_CASE("hypercall: an answer is checked, and refused without effect")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    m.call(Call::wait);
+    m.exit(MemoryExit{{0xfed0'0000}, true, false, false, false});
+    REQUIRE(m.cpu().current == &m.service());
+    abi::Reply& reply = guest.vcpu->page->reply;
+    u64 const rip = guest.vcpu->arch.rip;
+    reply = {abi::ReplyAction::skip, 0, 0, 0, 0, 0, 0};
+    CHECK(m.call(Call::reply_and_wait, guest.handle) == Status::bad_argument);
+    reply.instruction_length = 16;
+    CHECK(m.call(Call::reply_and_wait, guest.handle) == Status::bad_argument);
+    reply = {abi::ReplyAction::inject, 0, 32, 0, 0, 0, 0};
+    CHECK(m.call(Call::reply_and_wait, guest.handle) == Status::bad_argument);
+    reply = {static_cast<abi::ReplyAction>(77), 3, 0, 0, 0, 0, 0};
+    CHECK(m.call(Call::reply_and_wait, guest.handle) == Status::bad_argument);
+    CHECK(guest.vcpu->arch.rip == rip);
+    reply = {abi::ReplyAction::skip, 3, 0, 0, 0, 0, 0};
+    m.call(Call::reply_and_wait, guest.handle);
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(guest.vcpu->arch.rip == rip + 3);
+    // Answering what does not wait is refused.
+    m.exit(InterruptExit{HostVector::kick});
+}
+
+TEST_CASE("hypercall: destroying a partition gives every frame back and its handles die")
+{
+    FakeMachine m;
+    u64 const before = m.machine().master.lock()->free_count();
+    auto guest = m.start_guest();
+    CHECK(m.machine().master.lock()->free_count() == before - 64);
+    CHECK(m.call(Call::partition_destroy, guest.partition) == Status::ok);
+    CHECK(m.machine().master.lock()->free_count() == before);
+    CHECK(m.call(Call::vcpu_start, guest.handle) == Status::bad_handle);
+    CHECK(m.call(Call::partition_destroy, guest.partition) == Status::bad_handle);
+    CHECK(m.cpu().all.front() == &m.service());
+}
+
+TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the machine")
+{
+    FakeMachine m{1, 2};
+    m.call(Call::wait);                          // the first service sleeps; the second runs
+    REQUIRE(m.cpu().current == &m.service(0, 1));
+    CHECK(m.call(Call::interrupt_bind, 0, 4, 1, 0, 0) == Status::not_owner);
+    CHECK(m.call(Call::machine_power, 0) == Status::not_owner);
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The path of a request through hv, on the fake architecture: doorbell, intercept, answer, interrupt.
+#include "tests/fake/machine.hpp"
+#include <doctest/doctest.h>
+
+using namespace kennel;
+using namespace kennel::fake;
+using abi::Call, abi::Status;
+
+TEST_CASE("request path: a port the service claims is answered before the guest goes on")
+{
+    FakeMachine m;
+    auto guest = m.start_guest(7);
+    REQUIRE(m.call(Call::intercept_bind, guest.partition, 0, 0x3f8, 8) == Status::ok);
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == guest.vcpu);
+
+    m.exit(PortExit{0x3fd, 1, true, false, false, 8, 3});
+    REQUIRE(m.cpu().current == &m.service());
+    CHECK(m.service().registers().rdi == 7);
+    CHECK(guest.vcpu->page->kind == abi::InterceptKind::port);
+    CHECK(guest.vcpu->page->port.port == 0x3fd);
+    CHECK(guest.vcpu->page->port.is_input == 1);
+
+    guest.vcpu->registers().rax = 0x60;
+    guest.vcpu->page->reply.action = abi::ReplyAction::skip;
+    u64 const before = guest.vcpu->arch.rip;
+    m.call(Call::reply_and_wait, guest.handle);
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(guest.vcpu->arch.rip == before + 2);
+}
+
+TEST_CASE("request path: a doorbell runs a waiting service at once, and only sets its bit while it works")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    m.exit(PortExit{0xc000, 2, false, false, false, 8, 3});
+    CHECK(m.cpu().current == &m.service());
+    CHECK(m.service().registers().rdi == 0);
+    CHECK(m.service().events->summary == 2);
+    CHECK(m.service().events->pending[1] == 2);
+    // The service takes the bits, works, and waits again: the guest goes on behind its OUT.
+    m.service().events->summary = 0;
+    m.service().events->pending[1] = 0;
+    m.call(Call::wait);
+    CHECK(m.cpu().current == guest.vcpu);
+}
+
+TEST_CASE("request path: an interrupt the service raises reaches the guest with its answer")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    guest.vcpu->apic.write(ApicRegister::spurious, 0x1ff, 0);
+    m.call(Call::intercept_bind, guest.partition, 0, 0x3f8, 8);
+    m.call(Call::wait);
+    m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+    REQUIRE(m.call(Call::interrupt_raise, guest.partition, 0xfee0'0000, 0x41) == Status::ok);
+    guest.vcpu->page->reply.action = abi::ReplyAction::skip;
+    m.call(Call::reply_and_wait, guest.handle);
+    CHECK(guest.vcpu->arch.interrupt == 0x41);
+}
+
+TEST_CASE("request path: ports nobody claims read all ones and swallow writes")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    m.call(Call::wait);
+    guest.vcpu->registers().rax = 0x1122334455667788;
+    m.exit(PortExit{0x80, 1, true, false, false, 8, 3});
+    CHECK(guest.vcpu->registers().rax == 0x11223344556677ff);
+    m.exit(PortExit{0x80, 2, true, false, false, 8, 3});
+    CHECK(guest.vcpu->registers().rax == 0x112233445566ffff);
+    m.exit(PortExit{0x80, 4, true, false, false, 8, 3});
+    CHECK(guest.vcpu->registers().rax == 0xffffffff);
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(guest.vcpu->counters->exits[static_cast<u32>(abi::ExitCounter::port_unclaimed)] == 3);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who runs: shares by weight, exits charged to who causes them, services before guests, deadlines on one timer.
+#include "hv/clock.hpp"
+#include "hv/event.hpp"
+#include "hv/schedule.hpp"
+#include "tests/fake/machine.hpp"
+#include <doctest/doctest.h>
+
+using namespace kennel;
+using namespace kennel::fake;
+using abi::Call, abi::Status;
+
+namespace {
+
+// The CPU's timer fires while `current` runs.
+void timer(FakeMachine& m)
+{
+    m.now = m.cpu().arch.timer;
+    m.exit(InterruptExit{HostVector::timer});
+}
+
+} // namespace
+
+TEST_CASE("schedule: two busy guests get equal time, and by weight otherwise")
+{
+    for (u64 weight : {100ull, 300ull}) {
+        FakeMachine m;
+        auto a = m.start_guest(1);
+        auto b = m.start_guest(2);
+        b.vcpu->weight = static_cast<u32>(weight);
+        m.call(Call::wait);
+        for (int i = 0; i < 1000; i++)
+            timer(m);
+        double const share = static_cast<double>(b.vcpu->counters->run_ticks) / static_cast<double>(a.vcpu->counters->run_ticks);
+        CHECK(share == doctest::Approx(static_cast<double>(weight) / 100).epsilon(0.05));
+    }
+}
+
+TEST_CASE("schedule: a guest that does nothing but exit to its service gets no more than its share")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    m.start_guest(2);
+    m.call(Call::intercept_bind, a.partition, 0, 0x3f8, 8);
+    m.call(Call::wait);
+    u64 const slice = m.machine().boot->tsc_hz / 1000 * slice_ms, step = slice / 97;
+    u64 time_of[2] = {0, 0};
+    for (int i = 0; i < 40000; i++) {
+        bool const is_a = m.cpu().current == a.vcpu;
+        m.now += step;
+        if (m.now >= m.cpu().arch.timer) {
+            m.exit(InterruptExit{HostVector::timer});
+            time_of[!is_a] += step;
+            continue;
+        }
+        if (is_a) {
+            m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+            if (m.cpu().current == &m.service()) {
+                m.now += step;                   // the service's work, for a
+                time_of[0] += step;
+                a.vcpu->page->reply.action = abi::ReplyAction::skip;
+                m.call(Call::reply_and_wait, a.handle);
+            }
+        }
+        time_of[!is_a] += step;
+    }
+    double const share = static_cast<double>(time_of[0]) / static_cast<double>(time_of[0] + time_of[1]);
+    CHECK(share == doctest::Approx(0.5).epsilon(0.05));
+}
+
+TEST_CASE("schedule: a halted guest costs nothing and its own timer wakes it")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    auto b = m.start_guest(2);
+    m.call(Call::wait);
+    while (m.cpu().current != a.vcpu)
+        timer(m);
+    a.vcpu->apic.write(ApicRegister::spurious, 0x1ff, 0);
+    a.vcpu->apic.write(ApicRegister::lvt_timer, 0x40000 | 0x50, 0);      // TSC deadline, vector 0x50
+    a.vcpu->registers().rcx = ApicRegister::tsc_deadline;
+    a.vcpu->registers().rax = m.now + 1000;
+    a.vcpu->registers().rdx = 0;
+    m.exit(MsrExit{ApicRegister::tsc_deadline, true});
+    m.exit(HaltExit{});
+    CHECK(m.cpu().current == b.vcpu);
+    CHECK(a.vcpu->status == VcpuStatus::halted);
+    timer(m);
+    CHECK(m.cpu().current == a.vcpu);
+    CHECK(a.vcpu->arch.interrupt == 0x50);
+}
+
+TEST_CASE("schedule: HLT with interrupts off never ends, and the service is told")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    m.call(Call::wait);
+    a.vcpu->arch.interrupts_enabled = false;
+    m.exit(HaltExit{});
+    CHECK(m.cpu().current == &m.service());
+    CHECK(a.vcpu->page->kind == abi::InterceptKind::stopped);
+    CHECK(a.vcpu->page->stop.reason == abi::StopReason::halted_forever);
+}
+
+TEST_CASE("schedule: an event for a waiting service preempts the guest, which then goes on")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    REQUIRE(m.call(Call::interrupt_bind, 0, 4, 9, 0, 2) == Status::ok);
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == a.vcpu);
+    m.exit(InterruptExit{HostVector::first_device});
+    CHECK(m.cpu().current == &m.service());
+    CHECK(m.service().events->pending[0] == 1u << 9);
+    m.service().events->summary = m.service().events->pending[0] = 0;
+    m.call(Call::wait);
+    CHECK(m.cpu().current == a.vcpu);
+}
+
+TEST_CASE("schedule: two services with a guest each do not see each other's messages")
+{
+    FakeMachine m{1, 2};
+    auto a = m.start_guest(11);
+    m.call(Call::intercept_bind, a.partition, 0, 0x3f8, 8);
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == &m.service(0, 1));
+    // The second service makes a guest of its own.
+    abi::Registers& r = m.service(0, 1).registers();
+    REQUIRE(m.call(Call::partition_create, 64) == Status::ok);
+    u64 const partition = r.rdi;
+    REQUIRE(m.call(Call::vcpu_create, partition, 0, 22, 100, 0) == Status::ok);
+    u64 const handle = r.rdi;
+    Vcpu* b = nullptr;
+    m.service(0, 1).partition->handles->find(handle, abi::Right::run, b);
+    CHECK(m.call(Call::memory_map, partition, 0, FakeMachine::ram_base, page_size, 3 | (6u << 8)) == Status::not_owner);
+    m.call(Call::vcpu_state_set, handle, 1);
+    m.call(Call::vcpu_start, handle);
+    m.call(Call::wait);
+    while (m.cpu().current != a.vcpu)
+        timer(m);
+    m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+    CHECK(m.cpu().current == &m.service(0, 0));
+    CHECK(m.service(0, 0).registers().rdi == 11);
+    CHECK(m.service(0, 1).status == VcpuStatus::waiting);
+}
+
+TEST_CASE("schedule: a guest on another CPU is stopped and destroyed from afar")
+{
+    FakeMachine m{2, 1};
+    // The service's vCPU on CPU 1 makes a guest there.
+    abi::Registers& r = m.service(1).registers();
+    REQUIRE(m.call(Call::partition_create, 64, 0, 0, 0, 0, 1) == Status::ok);
+    u64 const partition = r.rdi;
+    REQUIRE(m.call(Call::vcpu_create, partition, 1, 5, 100, 0, 1) == Status::ok);
+    u64 const handle = r.rdi;
+    CHECK(m.call(Call::vcpu_create, partition, 0, 5, 100, 1, 1) == Status::bad_argument);
+    m.call(Call::vcpu_state_set, handle, 1, 0, 0, 0, 1);
+    m.call(Call::vcpu_start, handle, 0, 0, 0, 0, 1);
+    m.call(Call::wait, 0, 0, 0, 0, 0, 1);
+    Vcpu* guest = m.cpu(1).current;
+    REQUIRE(!guest->is_service);
+    CHECK(m.call(Call::vcpu_stop, handle) == Status::ok);              // from CPU 0
+    CHECK(m.cpu(1).arch.kicks == 1);
+    m.exit(InterruptExit{HostVector::kick}, 1);
+    CHECK(m.cpu(1).current == &m.service(1));
+    CHECK(m.service(1).registers().rdi == 5);
+    CHECK(guest->page->stop.reason == abi::StopReason::stop_requested);
+}
