@@ -89,7 +89,7 @@ extern "C" [[noreturn]] void guest_main(kennel::u64)
 {
     using namespace kennel::guest;
     load_traps();
-    Verdict verdict{title};
+    Verdict verdict;
     check(verdict);
     verdict.give();
 }

@@ -4,13 +4,12 @@
 // and then it powers off.
 #pragma once
 #include "hv/lib/types.hpp"
+#include <initializer_list>
 
 namespace kennel::guest {
 
 class Verdict {
 public:
-    explicit Verdict(char const* title) : title_{title} {}
-
     // The first one that does not hold is reported; the others still run.
     void equal(char const* what, u64 got, u64 expected);
     void that(char const* what, bool holds) { equal(what, holds, true); }
@@ -19,7 +18,6 @@ public:
     [[noreturn]] void give();
 
 private:
-    char const* title_;
     char const* what_ = nullptr;
     u64         got_ = 0, expected_ = 0;
 };

@@ -23,15 +23,15 @@ void note(Frame& frame)
 void check(Verdict& verdict)
 {
     apic::enable();
-    for (u8 vector : {0x41, 0x52, 0x5f, 0xe0})
-        on(vector, note);
-    for (u8 vector : {0x52, 0x41, 0xe0, 0x5f})
-        wrmsr(apic::self, vector);
+    for (int vector : {0x41, 0x52, 0x5f, 0xe0})
+        on(static_cast<u8>(vector), note);
+    for (int vector : {0x52, 0x41, 0xe0, 0x5f})
+        wrmsr(apic::self, static_cast<u64>(vector));
     (void)cpuid(0);
     verdict.equal("none while off", came, 0);
     sti_nop_cli();
     verdict.equal("all, once", came, 4);
-    verdict.equal("highest first", static_cast<u64>(order[0]) << 24 | order[1] << 16 | order[2] << 8 | order[3], 0xe05f'5241);
+    verdict.equal("highest first", u32{order[0]} << 24 | u32{order[1]} << 16 | u32{order[2]} << 8 | order[3], 0xe05f'5241);
 
     u64 behind = 0;
     wrmsr(apic::self, 0x41);

@@ -23,8 +23,8 @@ void outer(Frame&)
 void check(Verdict& verdict)
 {
     apic::enable();
-    for (u8 vector : {0x30, 0x45, 0x61})
-        count_interrupts(vector);
+    for (int vector : {0x30, 0x45, 0x61})
+        count_interrupts(static_cast<u8>(vector));
     wrmsr(apic::self, 0x30);
     sti_nop_cli();
     wrmsr(apic::command, 0x4'0030);                     // shorthand self

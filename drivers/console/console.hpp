@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One serial port for the consoles of all guests of a service. Home: the service's vCPU 0.
+//   one guest        its bytes pass as they are, both ways
+//   several guests   each line of output begins with `NAME| `; input goes to the attached guest
+// In the input, 0x1d followed by a digit attaches the guest of that number (0: the first of the manifest), and 0x1d
+// twice is one 0x1d for the guest. The launcher's escape key is translated to this.
+#pragma once
+#include "drivers/console/ring.hpp"
+#include "drivers/console/serial_port.hpp"
+#include "hv/abi/manifest.hpp"
+#include <optional>
+#include <string_view>
+
+namespace kennel::service {
+
+// A guest's console as seen from here: the rings' other ends are its 16550's.
+struct Terminal {
+    std::string_view name;
+    ByteRing* output = nullptr;
+    ByteRing* input  = nullptr;
+};
+
+class Console {
+public:
+    // Bit n: something changed for terminal n.
+    struct Changes {
+        u32 room  = 0;                                // output was taken away
+        u32 input = 0;                                // there is new input
+    };
+
+    // Takes the port over and says so by a line of its own, which the launcher waits for.
+    void open(u16 port, u64 tsc_hz);
+    bool is_open() const { return open_; }
+    void add(Terminal const& terminal);
+    void attach(u32 number);
+    // Without an interrupt, pump() waits for the port itself.
+    void set_interrupts(bool usable) { interrupts_ = usable; }
+
+    // Sends what the port takes now; the rest follows by interrupt.
+    Changes pump();
+    // The port's interrupt: input and room. `again`: it did not calm down; call once more.
+    struct Served { Changes changes; bool again; };
+    Served  interrupt();
+    // Everything there is, waiting for the port. Before the machine is switched off, or for a guest that ignores that its
+    // transmitter is busy.
+    void flush();
+
+private:
+    static constexpr u8  escape = 0x1d;
+    static constexpr u32 long_line = 256;             // bytes without an end that are shown as if they were a line
+    static constexpr u32 no_terminal = ~0u;
+
+    std::optional<u8> next(Changes& changes);
+    u32  choose() const;
+    bool presentable(u32 number) const;
+    void stage(std::string_view text);
+    void take_input(u8 byte, Changes& changes);
+    Changes send_some();
+
+    SerialPort port_;
+    bool open_ = false, interrupts_ = false;
+    bool sending_ = false;                            // the port will interrupt when it has room
+    bool more_ = false;                               // the last burst was full: there may be more
+    bool line_start_ = true;                          // the next byte begins a line on the screen
+    bool escaped_ = false;                            // the last byte of the input was the escape
+    bool flushing_ = false;                           // unfinished lines are shown, too
+    u32  count_ = 0, attached_ = 0, owner_ = no_terminal;
+    Terminal terminals_[abi::max_guests];
+    char staged_[40] = {};                               // a prefix on its way out
+    u32  staged_at_ = 0, staged_end_ = 0;
+};
+
+} // namespace kennel::service

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See answer.hpp. The path of a port access is short on purpose: it is most of what a guest's start consists of.
+#include "drivers/guest/answer.hpp"
+#include "drivers/instructions.hpp"
+
+namespace kennel::service {
+
+namespace {
+
+constexpr u32 general_protection = 13;
+
+End after(Guest& guest)
+{
+    switch (guest.platform.take_happening()) {
+    case Happening::none:      return {};
+    case Happening::power_off: return {EndReason::power_off};
+    case Happening::reset:     return {EndReason::reboot};
+    case Happening::panic:     return {EndReason::panic};
+    }
+    return {};
+}
+
+End carry_out(Guest& guest, Emulated const& emulated)
+{
+    abi::Reply& reply = guest.page->reply;
+    switch (emulated.next) {
+    case Emulated::Next::skip:
+        reply.action = abi::ReplyAction::skip;
+        reply.instruction_length = emulated.length;
+        reply.has_value = emulated.flags.has_value();
+        reply.value = emulated.flags.value_or(0);
+        break;
+    case Emulated::Next::retry:
+        reply.action = abi::ReplyAction::retry;
+        break;
+    case Emulated::Next::impossible:
+        return {EndReason::unsupported, emulated.why};
+    }
+    return after(guest);
+}
+
+End answer_port(Guest& guest)
+{
+    abi::InterceptPage& page = *guest.page;
+    abi::PortIntercept const access = page.port;
+    if (access.is_string) [[unlikely]]
+        return carry_out(guest, emulate_port_string(guest.memory, guest.platform, page.execution, access, page.registers));
+    page.reply.action = abi::ReplyAction::skip;
+    page.reply.has_value = 0;
+    if (access.is_input)
+        page.registers.rax = merged(page.registers.rax, guest.platform.read_port(access.port, access.size), access.size);
+    else
+        guest.platform.write_port(access.port, access.size, static_cast<u32>(page.registers.rax));
+    return after(guest);
+}
+
+End answer_msr(Guest& guest)
+{
+    abi::InterceptPage& page = *guest.page;
+    KvmClock& clock = guest.platform.clock;
+    page.reply.action = abi::ReplyAction::skip;
+    page.reply.has_value = 0;
+    if (page.msr.is_write) {
+        u64 const value = (page.registers.rdx << 32) | (page.registers.rax & 0xffff'ffff);
+        if (clock.write(guest.memory, page.msr.index, value, time_stamp()))
+            return {};
+    } else if (auto const value = clock.read(page.msr.index)) {
+        page.registers.rax = *value & 0xffff'ffff;
+        page.registers.rdx = *value >> 32;
+        return {};
+    }
+    page.reply.action = abi::ReplyAction::inject;
+    page.reply.vector = general_protection;
+    page.reply.has_error = 1;
+    page.reply.error_code = 0;
+    return {};
+}
+
+End answer_stop(abi::StopIntercept const& stop)
+{
+    switch (stop.reason) {
+    case abi::StopReason::none:           break;
+    case abi::StopReason::triple_fault:   return {EndReason::triple_fault};
+    case abi::StopReason::invalid_state:  return {EndReason::invalid_state};
+    case abi::StopReason::left_x2apic:    return {EndReason::left_x2apic, "it left x2APIC mode, which is not supported yet"};
+    case abi::StopReason::unsupported:    return {EndReason::unsupported};
+    case abi::StopReason::init_received:  return {EndReason::init_received};
+    case abi::StopReason::stop_requested: return {EndReason::stop_requested};
+    case abi::StopReason::mce:            return {EndReason::machine_check};
+    case abi::StopReason::halted_forever: return {EndReason::halted_forever};
+    }
+    return {EndReason::unsupported, "an unknown reason to stop"};
+}
+
+} // namespace
+
+char const* name_of(EndReason reason)
+{
+    switch (reason) {
+    case EndReason::none:           return "none";
+    case EndReason::power_off:      return "poweroff";
+    case EndReason::reboot:         return "reboot";
+    case EndReason::panic:          return "panic";
+    case EndReason::triple_fault:   return "triple-fault";
+    case EndReason::invalid_state:  return "invalid-state";
+    case EndReason::left_x2apic:    return "left-x2apic";
+    case EndReason::unsupported:    return "unsupported";
+    case EndReason::init_received:  return "init-received";
+    case EndReason::stop_requested: return "stop-requested";
+    case EndReason::machine_check:  return "machine-check";
+    case EndReason::halted_forever: return "halted-forever";
+    case EndReason::reply_refused:  return "reply-refused";
+    case EndReason::load_error:     return "load-error";
+    }
+    return "unknown";
+}
+
+End answer(Guest& guest)
+{
+    abi::InterceptPage& page = *guest.page;
+    switch (page.kind) {
+    case abi::InterceptKind::port: [[likely]]
+        return answer_port(guest);
+    case abi::InterceptKind::memory:
+        return carry_out(guest, emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, page.memory, page.registers));
+    case abi::InterceptKind::msr:
+        return answer_msr(guest);
+    case abi::InterceptKind::stopped:
+        return answer_stop(page.stop);
+    case abi::InterceptKind::none:
+        break;
+    }
+    return {EndReason::unsupported, "an unknown kind of intercept"};
+}
+
+} // namespace kennel::service

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One guest, all of it that the service holds. Only its home vCPU (the service's vCPU on the guest's own CPU) touches it
+// once it runs; the rings and the two atomic words are the exceptions, for the console's CPU.
+//
+//   planned   memory and CPU are chosen               start -> running, or ended (load-error)
+//   running   its vCPU runs, or waits for an answer   an end -> running again, held or ended
+//   held      stopped, kept for inspection            -
+//   ended     its partition is gone                   -
+#pragma once
+#include "drivers/model/emulate.hpp"
+#include "drivers/model/platform.hpp"
+#include "hv/abi/manifest.hpp"
+#include <atomic>
+#include <string_view>
+
+namespace kennel::service {
+
+enum class GuestState : u8 { planned, running, held, ended };
+
+struct Guest {
+    static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
+
+    Guest() : output{output_space}, input{input_space}, platform{output, input} {}
+    Guest(Guest const&) = delete;
+    Guest& operator=(Guest const&) = delete;
+
+    std::string_view name_view() const { return recipe.name; }
+
+    // -- touched by every intercept --
+    abi::InterceptPage* page = nullptr;
+    u64         vcpu = 0;                             // handle
+    ByteRing    output, input;
+    Platform    platform;
+    GuestMemory memory;
+    DecodeCache cache;
+
+    // -- from the manifest --
+    abi::ManifestGuest  recipe{};
+    std::span<u8 const> kernel, initrd;
+    std::string_view    kernel_name, initrd_name, command_line;
+    u32         number = 0;                           // among the guests of this service; the badge is one more
+    u32         home   = 0;                           // physical CPU
+
+    // -- while it runs --
+    GuestState  state = GuestState::planned;
+    u64         partition = 0;                        // handle
+    abi::CountersPage const* counters = nullptr;
+    u64         starts = 0;
+    std::atomic<bool> wants_room{false};              // its 16550 said "busy": tell it when output was taken away
+
+    u8 output_space[output_bytes];
+    u8 input_space[input_bytes];
+};
+
+} // namespace kennel::service

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See lifecycle.hpp.
+#include "drivers/guest/lifecycle.hpp"
+#include "drivers/guest/start.hpp"
+
+namespace kennel::service {
+
+namespace {
+
+enum class Next : u8 { stop, restart, hold };
+
+Next decide(EndReason reason, abi::StopPolicy policy)
+{
+    if (reason == EndReason::power_off || reason == EndReason::load_error)
+        return Next::stop;
+    if (reason == EndReason::reboot)
+        return Next::restart;
+    switch (policy) {
+    case abi::StopPolicy::stop:    return Next::stop;
+    case abi::StopPolicy::restart: return Next::restart;
+    case abi::StopPolicy::hold:    return Next::hold;
+    }
+    return Next::stop;
+}
+
+void frame_stop(Guest const& guest, EndReason reason, Log& log)
+{
+    log.frame(Text{"guest ", guest.name_view(), " stopped reason=", name_of(reason), " status=", is_orderly(reason) ? "ok" : "failed"});
+}
+
+void report_state(Guest const& guest, Log& log)
+{
+    abi::InterceptPage const& page = *guest.page;
+    abi::Registers const& r = page.registers;
+    if (page.execution.complete) {
+        abi::ExecutionState const& e = page.execution;
+        log.line(Text{"guest ", guest.name_view(), ": rip ", Hex{e.rip}, " rsp ", Hex{r.rsp}, " rflags ", Hex{e.rflags}, " cr0 ", Hex{e.cr0},
+                      " cr3 ", Hex{e.cr3}, " cr4 ", Hex{e.cr4}, " efer ", Hex{e.efer}, " cpl ", e.cpl});
+    }
+    log.line(Text{"guest ", guest.name_view(), ": rax ", Hex{r.rax}, " rbx ", Hex{r.rbx}, " rcx ", Hex{r.rcx}, " rdx ", Hex{r.rdx}, " rsi ", Hex{r.rsi},
+                  " rdi ", Hex{r.rdi}, " rbp ", Hex{r.rbp}, " r8 ", Hex{r.r8}, " r9 ", Hex{r.r9}, " r10 ", Hex{r.r10}, " r11 ", Hex{r.r11}});
+    if (page.kind == abi::InterceptKind::stopped)
+        log.line(Text{"guest ", guest.name_view(), ": exit reason ", page.stop.exit_reason, " qualification ", Hex{page.stop.qualification},
+                      " address ", Hex{page.stop.address}});
+    if (page.kind == abi::InterceptKind::memory)
+        log.line(Text{"guest ", guest.name_view(), ": ", page.memory.is_execute ? "execution of " : page.memory.is_write ? "write to " : "read from ",
+                      Hex{page.memory.address}});
+}
+
+// In the order of abi::ExitCounter.
+constexpr char const* counter_names[] = {
+    "cpuid", "hypercall", "port-service", "port-doorbell", "port-unclaimed", "memory-service", "memory-unclaimed", "msr-read", "msr-write",
+    "msr-service", "msr-denied", "control-register", "halt", "interrupt", "interrupt-window", "exception", "apic", "tsc-deadline", "xsetbv",
+    "debug-register", "timer", "cache", "denied-instruction", "other",
+};
+static_assert(std::size(counter_names) == static_cast<usize>(abi::ExitCounter::count));
+
+void report_counters(Guest const& guest, Log& log)
+{
+    abi::CountersPage const& counters = *guest.counters;
+    u64 all = 0;
+    Text parts;
+    for (u32 i = 0; i < std::size(counter_names); i++)
+        if (u64 const exits = counters.exits[i]) {
+            all += exits;
+            parts.add(" ");
+            parts.add(counter_names[i]);
+            parts.add("=");
+            parts.add(exits);
+        }
+    log.line(Text{"guest ", guest.name_view(), ": exits ", all, ":", parts.view()});
+    log.line(Text{"guest ", guest.name_view(), ": ticks ", counters.run_ticks, "; interrupts ", counters.injected, ", unclaimed accesses ",
+                  guest.platform.unclaimed, ", console bytes lost ", guest.platform.uart.lost()});
+}
+
+void report(Guest const& guest, End const& end, Log& log)
+{
+    log.line(Text{"guest ", guest.name_view(), " stopped: ", name_of(end.reason), *end.detail ? ": " : "", end.detail});
+    if (!is_orderly(end.reason))
+        report_state(guest, log);
+    report_counters(guest, log);
+    frame_stop(guest, end.reason, log);
+}
+
+bool start(Guest& guest, abi::InfoPage const& info, Log& log)
+{
+    bool const again = guest.starts != 0;
+    Text const fault = start_guest(guest, info);
+    if (!fault.view().empty()) {
+        log.line(Text{"guest ", guest.name_view(), ": ", fault.view()});
+        frame_stop(guest, EndReason::load_error, log);
+        return false;
+    }
+    log.frame(Text{"guest ", guest.name_view(), again ? " restarted" : " started"});
+    return true;
+}
+
+} // namespace
+
+bool begin(Guest& guest, abi::InfoPage const& info, Log& log) { return start(guest, info, log); }
+
+bool conclude(Guest& guest, End const& end, abi::InfoPage const& info, Log& log)
+{
+    report(guest, end, log);
+    switch (decide(end.reason, guest.recipe.policy)) {
+    case Next::restart:
+        destroy_guest(guest);
+        return start(guest, info, log);
+    case Next::hold:
+        guest.page->reply.action = abi::ReplyAction::none;
+        static_cast<void>(reply(guest.vcpu));         // refused where it cannot go on anyway
+        guest.state = GuestState::held;
+        log.line(Text{"guest ", guest.name_view(), " is held for inspection"});
+        return false;
+    case Next::stop:
+        break;
+    }
+    destroy_guest(guest);
+    return false;
+}
+
+} // namespace kennel::service

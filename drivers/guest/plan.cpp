@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See plan.hpp.
+#include "drivers/guest/plan.hpp"
+#include "hv/lib/manifest.hpp"
+#include <new>
+
+namespace kennel::service {
+
+namespace {
+
+// A name in a fixed field, which need not have an end in it.
+template<usize size> std::string_view text_of(char const (&field)[size])
+{
+    return {field, static_cast<usize>(std::find(field, field + size, '\0') - field)};
+}
+
+std::span<u8 const> bytes_of(abi::Module const& module) { return {reinterpret_cast<u8 const*>(module.base), module.size}; }
+
+abi::Module const* find_module(abi::InfoPage const& info, std::string_view name)
+{
+    for (u32 i = 0; i < info.module_count && i < abi::max_modules; i++)
+        if (text_of(info.modules[i].name) == name)
+            return &info.modules[i];
+    return nullptr;
+}
+
+class Planner {
+public:
+    Planner(abi::InfoPage const& info, std::span<u8> heap, Log& log) : info_{info}, heap_{heap}, log_{log}, extents_{info} {}
+
+    Plan plan(ManifestReader const& manifest)
+    {
+        // Each service reads the whole manifest and takes what is its own.
+        for (u32 i = 0; i < manifest.guest_count(); i++) {
+            abi::ManifestGuest const recipe = manifest.guest(i);
+            if (recipe.service != info_.service)
+                continue;
+            if (Guest* guest = admit(manifest, recipe))
+                plan_.guests[plan_.count++] = guest;
+            else
+                plan_.refused++;
+        }
+        return plan_;
+    }
+
+private:
+    void refuse(abi::ManifestGuest const& recipe, Text const& why)
+    {
+        log_.line(Text{"guest ", text_of(recipe.name), ": ", why.view()});
+        log_.frame(Text{"guest ", text_of(recipe.name), " stopped reason=load-error status=failed"});
+    }
+
+    Guest* admit(ManifestReader const& manifest, abi::ManifestGuest const& recipe)
+    {
+        if (recipe.cpu != abi::any_cpu && recipe.cpu >= info_.cpu_count) {
+            refuse(recipe, Text{"CPU ", recipe.cpu, " does not exist; this machine has 0 to ", info_.cpu_count - 1});
+            return nullptr;
+        }
+        usize const used = (used_ + alignof(Guest) - 1) & ~(alignof(Guest) - 1);
+        if (sizeof(Guest) > heap_.size() || used > heap_.size() - sizeof(Guest)) {
+            refuse(recipe, Text{"too many guests for the service's own memory"});
+            return nullptr;
+        }
+        if (recipe.memory > extents_.free()) {
+            refuse(recipe, Text{"wants ", recipe.memory >> 20, " MiB of memory; ", extents_.free() >> 20, " MiB are free"});
+            return nullptr;
+        }
+        Guest* const guest = new (heap_.data() + used) Guest;
+        if (!give_memory(*guest, recipe.memory)) {
+            refuse(recipe, Text{"its memory would lie in too many pieces"});
+            return nullptr;
+        }
+        used_ = used + sizeof(Guest);
+        guest->recipe = recipe;
+        guest->number = plan_.count;
+        guest->home = recipe.cpu != abi::any_cpu ? recipe.cpu : next_cpu_++ % info_.cpu_count;
+        guest->command_line = manifest.command_line(recipe);
+        give_file(manifest, recipe.kernel, guest->kernel, guest->kernel_name);
+        give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);
+        return guest;
+    }
+
+    bool give_memory(Guest& guest, u64 wanted)
+    {
+        while (wanted) {
+            Extents::Piece const piece = extents_.take(wanted);
+            if (!piece.size || !guest.memory.add(reinterpret_cast<u8*>(piece.base), piece.size))
+                return false;
+            wanted -= piece.size;
+        }
+        return true;
+    }
+
+    // A file the loader did not find has size 0; the guest's start says so.
+    void give_file(ManifestReader const& manifest, u32 index, std::span<u8 const>& bytes, std::string_view& name)
+    {
+        if (index == abi::no_file)
+            return;
+        abi::ManifestFile const file = manifest.file(index);
+        if (abi::Module const* module = find_module(info_, text_of(file.name))) {
+            bytes = bytes_of(*module);
+            name = text_of(module->name);
+        } else {
+            name = "a file of the manifest";
+        }
+    }
+
+    abi::InfoPage const& info_;
+    std::span<u8> heap_;
+    Log&    log_;
+    Extents extents_;
+    Plan    plan_;
+    usize   used_ = 0;
+    u32     next_cpu_ = 0;
+};
+
+} // namespace
+
+std::span<u8> find_heap(abi::InfoPage const& info)
+{
+    u64 begin = info.block_base;
+    for (u32 i = 0; i < info.module_count && i < abi::max_modules; i++)
+        if (info.modules[i].size)
+            begin = std::max(begin, (info.modules[i].base + info.modules[i].size + page_size - 1) & ~(page_size - 1));
+    u64 const end = info.block_base + info.block_size;
+    // No module at all: where the image and its tables end is not known here, and there is nothing to start anyway.
+    if (begin <= info.block_base || begin >= end)
+        return {};
+    return {reinterpret_cast<u8*>(begin), end - begin};
+}
+
+Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Log& log)
+{
+    abi::Module const* const file = find_module(info, "manifest");
+    if (!file || !file->size) {
+        log.line(Text{"manifest: missing"});
+        return {};
+    }
+    auto const manifest = ManifestReader::parse(bytes_of(*file));
+    if (!manifest) {
+        ManifestFault const fault = manifest.error();
+        if (fault.index == abi::no_file)
+            log.line(Text{"manifest: ", kennel::describe(fault.error)});
+        else
+            log.line(Text{"manifest: ", kennel::describe(fault.error), " ", fault.index});
+        return {};
+    }
+    return Planner{info, heap, log}.plan(*manifest);
+}
+
+} // namespace kennel::service

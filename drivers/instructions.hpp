@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What only the processor can do: ports, the time stamp counter, fast fills and copies. Defined in instructions.cpp
+// and inlined when linking; host tests bring their own ports and their own time.
+#pragma once
+#include "hv/lib/types.hpp"
+
+namespace kennel::service {
+
+u8   read_port(u16 port);
+void write_port(u16 port, u8 value);
+
+u64  time_stamp();                                  // TSC ticks; the same on every CPU and in every guest
+void relax();                                       // inside a loop that waits
+
+void fill_zero(void* to, u64 bytes);                // REP STOS: guest RAM is large, and a loop is slower
+void copy_bytes(void* to, void const* from, u64 bytes);
+
+[[noreturn]] void stop_here();                      // nothing can be done any more, and saying so was done
+
+} // namespace kennel::service

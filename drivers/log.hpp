@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The service's words: lines for hv's log (COM2), and framed messages the launcher understands. Each vCPU has one,
+// since the text lies in its own event page.
+#pragma once
+#include "drivers/hypercalls.hpp"
+#include "drivers/text.hpp"
+#include <algorithm>
+#include <cstring>
+
+namespace kennel::service {
+
+class Log {
+public:
+    explicit Log(abi::EventPage& page) : page_{page} {}
+
+    void line(Text const& text) { send(Text{"service: ", text.view()}.view(), LogKind::text); }
+    void frame(Text const& text) { send(text.view(), LogKind::framed); }
+    // A guest's own words.
+    void guest_line(std::string_view name, std::string_view words) { send(Text{name, "| ", words}.view(), LogKind::text); }
+
+private:
+    void send(std::string_view text, LogKind kind)
+    {
+        usize const size = std::min(text.size(), sizeof page_.text);
+        if (size == 0)
+            return;
+        std::memcpy(page_.text, text.data(), size);
+        static_cast<void>(log(size, kind));           // nothing can be done about a log that refuses
+    }
+
+    abi::EventPage& page_;
+};
+
+} // namespace kennel::service

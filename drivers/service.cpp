@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See service.hpp.
+#include "drivers/service.hpp"
+#include "drivers/fault.hpp"
+
+namespace kennel::service {
+
+Service::Service(Shared& shared, abi::InfoPage const& info, u32 index)
+    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_}
+{
+}
+
+// ---- the loop ----
+
+void Service::run()
+{
+    if (index_ == 0)
+        set_up();
+    // Ordering: acquire pairs with the release in set_up: the plan is seen whole.
+    if (shared_.ready.load(std::memory_order_acquire))
+        start_guests();
+
+    Answer next = wait();
+    for (;;) {
+        u64 answered = 0;                             // handle of the vCPU whose reply is in its page
+        if (u64 const badge = next.first) [[likely]] {
+            Guest* const guest = badge < std::size(by_badge_) ? by_badge_[badge] : nullptr;
+            if (guest) [[likely]] {
+                End const end = answer(*guest);
+                if (guest->platform.uart.take_output_mark()) [[unlikely]]
+                    output_of(*guest);
+                if (end.reason == EndReason::none) [[likely]]
+                    answered = guest->vcpu;
+                else
+                    ended(*guest, end);
+            }
+        }
+        if (__atomic_load_n(&events_.summary, __ATOMIC_RELAXED)) [[unlikely]]
+            take_events();
+        if (!answered) {
+            next = wait();
+            continue;
+        }
+        u64 const badge = next.first;
+        next = reply_and_wait(answered);
+        if (next.status != Status::ok) [[unlikely]] {
+            ended(*by_badge_[badge], {EndReason::reply_refused, "the hypervisor refused the answer"});
+            next = wait();
+        }
+    }
+}
+
+void Service::take_events()
+{
+    // Ordering: acquire pairs with hv's release: the bit lies there before the summary says so.
+    static_cast<void>(__atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE));
+    u64 const pending = __atomic_exchange_n(&events_.pending[0], 0, __ATOMIC_ACQUIRE);
+    if (pending & bit(Event::plan_ready))
+        start_guests();
+    if (pending & bit(Event::serial_line))
+        serve_serial();
+    if (pending & bit(Event::output))
+        pump_console();
+    if (pending & bit(Event::terminal))
+        terminals_changed();
+    if (pending & bit(Event::guest_ended))
+        power_off_if_done();
+}
+
+// ---- guests ----
+
+void Service::set_up()
+{
+    abi::InfoPage const& info = *shared_.info;
+    log_.line(Text{"service ", info.service, " on ", info.cpu_count, info.cpu_count == 1 ? " CPU" : " CPUs", ", ABI ", info.version});
+    if (info.version != abi::abi_version)
+        give_up("made for another version of the hypervisor", info.version);
+    shared_.plan = make_plan(info, find_heap(info), log_);
+    if (shared_.plan.refused)
+        shared_.failed = true;
+    shared_.unfinished = shared_.plan.count;
+    open_console();
+    if (info.service == 0)
+        log_.frame(Text{"ready"});
+    // Ordering: release: everything above is visible to whoever sees `ready`.
+    shared_.ready.store(true, std::memory_order_release);
+    for (u32 cpu = 1; cpu < info.cpu_count; cpu++)
+        ring(cpu, Event::plan_ready);
+    ring(0, Event::guest_ended);                      // there may be none to wait for
+}
+
+void Service::open_console()
+{
+    abi::InfoPage const& info = *shared_.info;
+    if (!info.owns_devices || !info.console_port)
+        return;                                       // output goes to the log, line by line
+    Console& console = shared_.console;
+    console.open(info.console_port, info.tsc_hz);
+    for (u32 i = 0; i < shared_.plan.count; i++) {
+        Guest& guest = *shared_.plan.guests[i];
+        console.add({guest.name_view(), &guest.output, &guest.input});
+    }
+    for (u32 i = shared_.plan.count; i-- > 0;)
+        if (shared_.plan.guests[i]->recipe.options & static_cast<u32>(abi::GuestOption::attached))
+            console.attach(i);
+    u64 const line = info.console_port == 0x3f8 || info.console_port == 0x3e8 ? 4 : 3;
+    Answer const bound = interrupt_bind_isa(line, static_cast<u64>(Event::serial_line), 0);
+    console.set_interrupts(bound.status == Status::ok);
+    if (bound.status != Status::ok)
+        log_.line(Text{"console: no interrupt for port ", Hex{info.console_port}, ", status ", static_cast<u64>(bound.status), ": there is no input"});
+}
+
+void Service::start_guests()
+{
+    if (started_)
+        return;
+    started_ = true;
+    for (u32 i = 0; i < shared_.plan.count; i++) {
+        Guest& guest = *shared_.plan.guests[i];
+        if (!is_home(guest))
+            continue;
+        by_badge_[guest.number + 1] = &guest;
+        if (!begin(guest, *shared_.info, log_)) {
+            shared_.failed = true;
+            over(guest);
+        }
+    }
+}
+
+void Service::ended(Guest& guest, End const& end)
+{
+    output_of(guest);
+    if (!shared_.console.is_open())
+        log_output(guest, true);
+    if (conclude(guest, end, *shared_.info, log_))
+        return;
+    if (!is_orderly(end.reason) || end.reason == EndReason::reboot)   // a reboot comes here only when the new start failed
+        shared_.failed = true;
+    if (guest.state != GuestState::held)
+        over(guest);
+}
+
+void Service::over(Guest& guest)
+{
+    by_badge_[guest.number + 1] = nullptr;
+    shared_.unfinished.fetch_sub(1, std::memory_order_acq_rel);
+    if (index_ == 0)
+        power_off_if_done();
+    else
+        ring(0, Event::guest_ended);
+}
+
+void Service::power_off_if_done()
+{
+    if (shared_.unfinished.load(std::memory_order_acquire) != 0)
+        return;
+    shared_.console.flush();
+    if (shared_.info->owns_devices)
+        log_.frame(Text{"machine off status=", shared_.failed ? "failed" : "ok"});
+    // A service without devices may not switch the machine off; it has nothing left to do, and waits.
+    if (Status const status = machine_power_off(); status != Status::ok && shared_.info->owns_devices)
+        log_.line(Text{"the machine cannot be switched off, status ", static_cast<u64>(status)});
+}
+
+// ---- consoles ----
+
+void Service::output_of(Guest& guest)
+{
+    guest.wants_room.store(guest.platform.uart.is_blocked(), std::memory_order_release);
+    if (!shared_.console.is_open()) {
+        log_output(guest, false);
+        return;
+    }
+    if (index_ == 0)
+        pump_console();
+    else if (shared_.console_asleep.exchange(false, std::memory_order_acq_rel))
+        ring(0, Event::output);
+}
+
+// Whole lines to the log; a very long one, or the rest at the end, as it is.
+void Service::log_output(Guest& guest, bool all)
+{
+    constexpr u32 most = 300;
+    u32 const size = guest.output.size();
+    if (!size || (!all && size < most && guest.output.peek(size - 1) != '\n'))
+        return;
+    char line[most];
+    usize length = 0;
+    while (!guest.output.empty()) {
+        char const c = static_cast<char>(guest.output.pop());
+        if (c != '\n' && c != '\r')
+            line[length++] = c;
+        if ((c == '\n' || length == most) && length) {
+            log_.guest_line(guest.name_view(), {line, length});
+            length = 0;
+        }
+    }
+    if (length)
+        log_.guest_line(guest.name_view(), {line, length});
+    guest.platform.uart.rings_changed();
+}
+
+void Service::pump_console()
+{
+    // Asleep is said first: whoever writes after the console looked finds it so, and rings.
+    shared_.console_asleep.store(true, std::memory_order_seq_cst);
+    spread(shared_.console.pump());
+}
+
+void Service::serve_serial()
+{
+    Console::Served const served = shared_.console.interrupt();
+    if (served.again)
+        ring(0, Event::serial_line);
+    spread(served.changes);
+}
+
+// Tells the guests whose terminal changed; each hears it on its own home.
+void Service::spread(Console::Changes changes)
+{
+    constexpr u32 enough_room = Guest::output_bytes / 2;
+    u32 others = 0;
+    bool here = false;
+    for (u32 both = changes.input | changes.room; both; both &= both - 1) {
+        u32 const number = static_cast<u32>(__builtin_ctz(both));
+        Guest& guest = *shared_.plan.guests[number];
+        bool concerned = changes.input & (1u << number);
+        if (guest.wants_room.load(std::memory_order_relaxed) && guest.output.room() >= enough_room)
+            concerned |= guest.wants_room.exchange(false, std::memory_order_acq_rel);
+        if (!concerned)
+            continue;
+        if (is_home(guest))
+            here = true;
+        else
+            others |= 1u << guest.home;
+    }
+    if (here)
+        terminals_changed();
+    for (; others; others &= others - 1)
+        ring(static_cast<u32>(__builtin_ctz(others)), Event::terminal);
+}
+
+void Service::terminals_changed()
+{
+    for (u32 i = 0; i < shared_.plan.count; i++) {
+        Guest& guest = *shared_.plan.guests[i];
+        if (is_home(guest) && guest.state == GuestState::running)
+            guest.platform.uart.rings_changed();
+    }
+}
+
+} // namespace kennel::service

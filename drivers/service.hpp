@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The service on one physical CPU: it waits, answers one intercept or takes its events, and waits again.
+// Each guest is at home on the vCPU of its own CPU, the machine's serial port on vCPU 0; what they have for each other
+// goes through rings and an event.
+#pragma once
+#include "drivers/console/console.hpp"
+#include "drivers/guest/lifecycle.hpp"
+#include "drivers/guest/plan.hpp"
+
+namespace kennel::service {
+
+// What all vCPUs of this service share: filled by vCPU 0, read by the others once `ready`.
+struct Shared {
+    abi::InfoPage const* info = nullptr;
+    Plan    plan;
+    Console console;                                  // vCPU 0 only
+    std::atomic<bool> ready{false};
+    std::atomic<u32>  unfinished{0};                  // guests that run or are held
+    std::atomic<bool> failed{false};                  // a guest did not end as it should
+    // The console has nothing to send and will not look again by itself: who has output must ring.
+    std::atomic<bool> console_asleep{true};
+};
+
+class Service {
+public:
+    Service(Shared& shared, abi::InfoPage const& info, u32 index);
+
+    [[noreturn]] void run();
+
+private:
+    // Bits of the EventPage, the same on each vCPU.
+    enum class Event : u32 {
+        plan_ready,      // from vCPU 0: start your guests
+        output,          // to vCPU 0: a guest elsewhere has output
+        terminal,        // from vCPU 0: input, or room for output, for guests at home here
+        serial_line,     // to vCPU 0: the serial port's interrupt
+        guest_ended,     // to vCPU 0: look whether that was the last one
+    };
+    static constexpr u64 bit(Event event) { return 1ull << static_cast<u32>(event); }
+    static_assert(static_cast<u32>(Event::guest_ended) < 64, "all events lie in the first word");
+
+    void set_up();                                    // vCPU 0 only
+    void open_console();
+    void start_guests();
+
+    void ended(Guest& guest, End const& end);
+    void over(Guest& guest);                          // for good
+    void power_off_if_done();
+
+    void take_events();
+    void output_of(Guest& guest);
+    void log_output(Guest& guest, bool all);
+    void pump_console();
+    void serve_serial();
+    void spread(Console::Changes changes);
+    void terminals_changed();
+    void ring(u32 cpu, Event event) { static_cast<void>(event_raise(cpu, static_cast<u64>(event))); }
+    bool is_home(Guest const& guest) const { return guest.home == index_; }
+
+    Shared&          shared_;
+    abi::EventPage&  events_;
+    u32              index_;
+    bool             started_ = false;
+    Log              log_;
+    Guest*           by_badge_[abi::max_guests + 1] = {};
+};
+
+} // namespace kennel::service
