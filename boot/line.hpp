@@ -8,9 +8,10 @@
 
 namespace kennel::boot {
 
-struct Hex  { u64 value; };   // 0x1f
-struct Size { u64 bytes; };   // 4 KiB, 37 MiB: the largest unit that loses nothing
-struct Hertz { u64 value; };  // 3500.000 MHz
+struct Hex       { u64 value; };   // 0x1f
+struct Size      { u64 bytes; };   // 4 KiB, 37 MiB: the largest unit that loses nothing
+struct Hertz     { u64 value; };   // 3500.000 MHz
+struct TwoDigits { u64 value; };   // 07
 
 class Line {
 public:
@@ -46,6 +47,7 @@ public:
         add(size.bytes);
         add(units[unit]);
     }
+    void add(TwoDigits number) { decimal(number.value, 2); }
     void add(Hertz rate)
     {
         add(rate.value / 1'000'000);
@@ -61,7 +63,7 @@ private:
             text_[length_++] = c >= ' ' && c <= '~' ? c : '?';
     }
 
-    void decimal(u64 value, u32 least_digits)
+    void decimal(u64 value, u32 least_digits)   // at most 20 of them
     {
         char digits[20];
         u32 count = 0;

@@ -182,7 +182,7 @@ bool leave_firmware(Screen& screen, Firmware& firmware, ManifestReader const& ma
 
 void run(Screen& screen, Firmware& firmware)
 {
-    screen.say(KENNEL_BUILD_ID);
+    screen.say("Kennel " KENNEL_BUILD_ID);
     find_acpi(screen, firmware);
     check_processor(screen);
     if (screen.refused())

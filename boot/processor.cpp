@@ -56,10 +56,10 @@ void check_vmx(Screen& screen)
         {!ept || bit(paging, 6),                "EPT with a page walk of 4 levels", newer},
         {!ept || bit(paging, 14),               "EPT with write-back memory", newer},
         {!ept || bit(paging, 16),               "EPT with 2 MiB leaves", newer},
-        {!ept || (bit(paging, 20) && bit(paging, 25)), "INVEPT for a single context", newer},
+        {!ept || (bit(paging, 20) && bit(paging, 26)), "INVEPT for all contexts", newer},
         {unrestricted,                         "unrestricted guest", newer},
         {vpid,                                 "VPID (virtual processor identifiers)", newer},
-        {!vpid || (bit(paging, 32) && bit(paging, 41)), "INVVPID for a single context", newer},
+        {!vpid || (bit(paging, 32) && bit(paging, 42)), "INVVPID for all contexts", newer},
         {has_long_mode_feature(20),            "NX (no-execute pages)", "; switch on 'Execute Disable' in the firmware's setup"},
     };
     for (Ability const& ability : required)

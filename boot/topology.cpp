@@ -12,7 +12,7 @@ namespace kennel::boot {
 namespace {
 
 constexpr u32 rounds     = 64;
-constexpr u32 most_spins = 20'000'000;   // while the other side is silent
+constexpr u32 most_spins = 100'000'000;   // while the other side is silent
 
 // What the boot processor and another one exchange while the latter runs meet().
 struct Meeting {

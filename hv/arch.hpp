@@ -35,6 +35,8 @@ bool create_vcpu(Vcpu& vcpu);                      // false: pool used up
 void skip_instruction(Vcpu& vcpu);                 // of the exit just taken
 void skip_bytes(Vcpu& vcpu, u32 length);           // for a decoded instruction; clears STI and MOV-SS blocking like the processor
 u32  instruction_length(Vcpu& vcpu);               // of the exit just taken
+void set_status_flags(Vcpu& vcpu, u64 flags);      // CF PF AF ZF SF OF, as an instruction the service carried out left them
+void set_fault_address(Vcpu& vcpu, u64 address);   // CR2, for a page fault to be injected
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error);
 bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit);   // deliver it as the processor would; false: it cannot be
 void reinject_interrupted_delivery(Vcpu& vcpu);    // an exit came while an event was being delivered: deliver it again
@@ -47,7 +49,8 @@ void release_vcpu(Cpu& cpu, Vcpu& vcpu);           // this CPU (its own) holds n
 
 // ---- what a guest may see: tables in arch/x86/cpuid.cpp and msr.cpp ----
 void answer_cpuid(Vcpu& vcpu);
-enum class MsrOutcome : u8 { done, timer, denied, left_x2apic, interrupt };
+// nothing_due: an APIC register was written, and nothing follows from it now.
+enum class MsrOutcome : u8 { done, timer, denied, left_x2apic, interrupt, nothing_due };
 MsrOutcome read_msr(Vcpu& vcpu, u32 index);        // result to rdx:rax
 MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value);
 bool write_control(Vcpu& vcpu, ControlExit const& exit, u64 value);   // false: #GP

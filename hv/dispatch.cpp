@@ -130,22 +130,11 @@ Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
     return intercept(vcpu);
 }
 
-Action dispatch(Vcpu& vcpu, MsrExit exit)
+namespace {
+
+// Everything but the writes that guests make all day.
+[[gnu::noinline]] Action other_msr(Vcpu& vcpu, MsrExit exit, arch::MsrOutcome outcome, u64 value)
 {
-    u64 const value = exit.is_write ? (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff) : 0;
-    arch::MsrOutcome const outcome = exit.is_write ? arch::write_msr(vcpu, exit.index, value) : arch::read_msr(vcpu, exit.index);
-    if (outcome == arch::MsrOutcome::timer) [[likely]] {
-        count(vcpu, ExitCounter::tsc_deadline);
-        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
-        arch::skip_instruction(vcpu);
-        return Action::resume;
-    }
-    if (outcome == arch::MsrOutcome::interrupt) {
-        count(vcpu, ExitCounter::apic);
-        vcpu.look_at_interrupts();
-        arch::skip_instruction(vcpu);
-        return Action::resume;
-    }
     if (outcome == arch::MsrOutcome::done) {
         count(vcpu, exit.is_write ? ExitCounter::msr_write : ExitCounter::msr_read);
         arch::skip_instruction(vcpu);
@@ -163,6 +152,29 @@ Action dispatch(Vcpu& vcpu, MsrExit exit)
     }
     count(vcpu, ExitCounter::msr_denied);
     return general_protection_fault(vcpu);
+}
+
+} // namespace
+
+Action dispatch(Vcpu& vcpu, MsrExit exit)
+{
+    if (!exit.is_write) [[unlikely]]
+        return other_msr(vcpu, exit, arch::read_msr(vcpu, exit.index), 0);
+    u64 const value = (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff);
+    arch::MsrOutcome const outcome = arch::write_msr(vcpu, exit.index, value);
+    if (outcome == arch::MsrOutcome::timer) {
+        count(vcpu, ExitCounter::tsc_deadline);
+        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+    } else if (outcome == arch::MsrOutcome::interrupt) {
+        count(vcpu, ExitCounter::apic);
+        vcpu.look_at_interrupts();
+    } else if (outcome == arch::MsrOutcome::nothing_due) {
+        count(vcpu, ExitCounter::apic);
+    } else {
+        return other_msr(vcpu, exit, outcome, value);
+    }
+    arch::skip_instruction(vcpu);
+    return Action::resume;
 }
 
 Action dispatch(Vcpu& vcpu, ControlExit exit)

@@ -38,6 +38,14 @@ public:
         return abi::Status::ok;
     }
 
+    // The same for the request path, which asks why only when it fails: null.
+    template<class T> T* get(u64 number, abi::Right right) const
+    {
+        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value || !(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
+            return nullptr;
+        return static_cast<T*>(entries_[number].object);
+    }
+
     // 0 when the table is full. Number 0 is never given out.
     template<class T> u64 add(T* object, abi::Right rights)
     {

@@ -65,12 +65,16 @@ abi::Status answer(Cpu& here, Vcpu& vcpu)
             if (length == 0 || length > 15 || vcpu.interrupted_delivery)
                 return abi::Status::bad_argument;
             arch::skip_bytes(vcpu, length);
+            if (page.has_value)
+                arch::set_status_flags(vcpu, page.value);
         }
     } else if (action == abi::ReplyAction::retry) {
         if (vcpu.interrupted_delivery)
             arch::reinject_interrupted_delivery(vcpu);
     } else if (action == abi::ReplyAction::inject) {
         u32 const vector = page.vector, has_error = page.has_error, error = page.error_code;
+        if (vector == 14 && page.has_value)
+            arch::set_fault_address(vcpu, page.value);
         if (vector > 31 || vector == 2 || has_error > 1 || error > 0xffff)
             return abi::Status::bad_argument;
         arch::inject_exception(vcpu, static_cast<u8>(vector), has_error ? std::optional{error} : std::nullopt);

@@ -111,6 +111,7 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
             return nullptr;
         vcpu->page->counters_page = block.physical(second).value;
     }
+    partition.ran_on.fetch_or(1u << cpu.index, std::memory_order_relaxed);
     cpu.all.push_back(*vcpu);
     partition.vcpus.push_back(*vcpu);
     return vcpu;

@@ -27,7 +27,7 @@ struct Partition {
     u32          extent_count = 0;
     u32          number = 0;                   // 1, 2, ... in the order of creation; for logs and as VPID
     bool         owns_devices = false;
-    std::atomic<u32> ran_on{0};                // CPUs that may hold translations of it, one bit each
+    std::atomic<u32> ran_on{0};                // CPUs that have a vCPU of it, so may hold translations; one bit each
     List<Vcpu, &Vcpu::partition_link> vcpus;
     ListLink     machine_link;
     abi::InfoPage* info = nullptr;

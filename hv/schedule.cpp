@@ -73,7 +73,7 @@ void take_off(Vcpu& vcpu)
         (vcpu.is_service ? cpu.services : cpu.guests).remove(vcpu);
 }
 
-void schedule(Cpu& cpu)
+[[gnu::noinline]] void schedule(Cpu& cpu)
 {
     for (;;) {
         cpu.attention = false;

@@ -99,7 +99,7 @@ void serve_requests(Vcpu& vcpu)
             stop_vcpu(vcpu, abi::StopReason::stop_requested, 0, 0);
 }
 
-Action stop_vcpu(Vcpu& vcpu, abi::StopReason reason, u32 exit_reason, u64 qualification)
+[[gnu::noinline]] Action stop_vcpu(Vcpu& vcpu, abi::StopReason reason, u32 exit_reason, u64 qualification)
 {
     abi::InterceptPage& page = *vcpu.page;
     page.kind = abi::InterceptKind::stopped;

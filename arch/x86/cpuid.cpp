@@ -141,44 +141,63 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     return table;
 }
 
-void answer_cpuid(Vcpu& vcpu)
+namespace {
+
+// Leaves whose answer is not just a row: subleaves, or a mirror of the guest's own registers.
+constexpr u32 special_leaves = bits({1, 4, 7, 0xb, 0xd});
+
+void give(abi::Registers& registers, CpuidWords const& words)
 {
-    abi::Registers& registers = vcpu.registers();
-    u32 const leaf = static_cast<u32>(registers.rax), subleaf = static_cast<u32>(registers.rcx);
-    CpuidTable const* table = vcpu.arch.cpuid;
-    CpuidWords words{};
-    if (!table) [[unlikely]] {
-        // A service: the processor as it is. It holds no secret, and there is nothing hv would not let it use but the FPU.
-        CpuidResult const r = cpuid(leaf, subleaf);
-        words = {r.eax, r.ebx, r.ecx, r.edx};
-    } else if (leaf < CpuidTable::basic_count) {
-        words = table->basic[leaf];
-        // What depends on the guest's own registers. SDM: OSXSAVE mirrors CR4; 0xD.0 EBX is the size of what XCR0 enables now.
-        if (leaf == 1) {
-            if (vmread(vmcs::guest_cr4) & Cr4::osxsave)
-                words.ecx |= 1u << 27;
-        } else if (leaf == 4) {
-            words = subleaf < 5 ? table->cache[subleaf] : CpuidWords{};
-        } else if (leaf == 0xb) {
-            words = subleaf < 2 ? table->topology[subleaf] : CpuidWords{0, 0, subleaf & 0xff, vcpu.apic.id()};
-        } else if (leaf == 0xd) {
-            words = subleaf < 10 ? table->xsave[subleaf] : CpuidWords{};
-            if (subleaf < 2 && host_features().xsave)
-                words.ebx = cpuid(0xd, subleaf).ebx;            // the guest's XCR0 is in the processor now
-        } else if (leaf == 7 && subleaf != 0) {
-            words = {};
-        }
-    } else if (leaf - 0x80000000 < CpuidTable::extended_count) {
-        words = table->extended[leaf - 0x80000000];
-    } else if (leaf - 0x40000000 < CpuidTable::hypervisor_count) {
-        words = table->own[leaf - 0x40000000];
-    } else if (leaf - 0x40000100 < CpuidTable::kvm_count) {
-        words = table->kvm[leaf - 0x40000100];
-    }
     registers.rax = words.eax;
     registers.rbx = words.ebx;
     registers.rcx = words.ecx;
     registers.rdx = words.edx;
+}
+
+[[gnu::noinline]] CpuidWords special(Vcpu& vcpu, u32 leaf, u32 subleaf)
+{
+    CpuidTable const* table = vcpu.arch.cpuid;
+    if (!table) {
+        // A service: the processor as it is. It holds no secret, and there is nothing hv would not let it use but the FPU.
+        CpuidResult const r = cpuid(leaf, subleaf);
+        return {r.eax, r.ebx, r.ecx, r.edx};
+    }
+    if (leaf == 4)
+        return subleaf < 5 ? table->cache[subleaf] : CpuidWords{};
+    if (leaf == 7)
+        return subleaf == 0 ? table->basic[7] : CpuidWords{};
+    if (leaf == 0xb)
+        return subleaf < 2 ? table->topology[subleaf] : CpuidWords{0, 0, subleaf & 0xff, vcpu.apic.id()};
+    if (leaf == 0xd) {
+        CpuidWords words = subleaf < 10 ? table->xsave[subleaf] : CpuidWords{};
+        if (subleaf < 2 && host_features().xsave)
+            words.ebx = cpuid(0xd, subleaf).ebx;       // what XCR0 enables now: the guest's is in the processor
+        return words;
+    }
+    if (leaf - 0x80000000 < CpuidTable::extended_count)
+        return table->extended[leaf - 0x80000000];
+    if (leaf - 0x40000000 < CpuidTable::hypervisor_count)
+        return table->own[leaf - 0x40000000];
+    if (leaf - 0x40000100 < CpuidTable::kvm_count)
+        return table->kvm[leaf - 0x40000100];
+    return {};
+}
+
+} // namespace
+
+void answer_cpuid(Vcpu& vcpu)
+{
+    abi::Registers& registers = vcpu.registers();
+    u32 const leaf = static_cast<u32>(registers.rax);
+    CpuidTable const* table = vcpu.arch.cpuid;
+    if (!table || leaf >= CpuidTable::basic_count || ((special_leaves & ~2u) >> leaf) & 1) [[unlikely]] {
+        give(registers, special(vcpu, leaf, static_cast<u32>(registers.rcx)));
+        return;
+    }
+    CpuidWords words = table->basic[leaf];
+    if (leaf == 1)                                     // SDM, "CPUID": OSXSAVE mirrors CR4
+        words.ecx |= static_cast<u32>((vmread(vmcs::guest_cr4) & Cr4::osxsave) << (27 - 18));
+    give(registers, words);
 }
 
 bool write_xcr0(Vcpu& vcpu, u64 value)

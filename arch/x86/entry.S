@@ -78,6 +78,9 @@ interrupt:
         movb    %al, %gs:40             /* CpuArch::idle_vector */
         pop     %rax
         add     $16, %rsp
+        /* Back with interrupts off: a second one before idle() has handled this would overwrite the note,
+         * and the first would never be acknowledged: its class stays blocked for ever. */
+        andq    $~0x200, 16(%rsp)
         iretq
 
         /* void host_sleep(): one wait for an interrupt. STI's shadow covers HLT, so none is lost between them. */

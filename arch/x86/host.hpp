@@ -15,7 +15,7 @@ struct HostFeatures {
     u32  extended_size = 512;         // bytes of an XSAVE area holding them
     u64  vmx_basic = 0;
     u64  timer_ticks_per_tsc = 0;     // one-shot APIC timer: APIC ticks per TSC tick, 32.32 fixed point; 0: TSC-deadline
-    bool crossing_ibpb = false, crossing_verw = false, crossing_l1d = false;
+    u32  crossing_actions = 0;        // bits of Crossing
 };
 HostFeatures const& host_features();
 HostFeatures& host_features_for_boot();

@@ -91,9 +91,10 @@ inline void lidt(TableRegister const& t) { asm volatile("lidt %0" : : "m"(t)); }
 inline void ltr(u16 selector) { asm volatile("ltr %0" : : "r"(selector)); }
 
 // ---- VMX: true when the instruction succeeded. SDM, "Conventions": CF or ZF set means it failed. ----
-inline bool vmxon(u64 physical)   { bool failed; asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
-inline bool vmclear(u64 physical) { bool failed; asm volatile("vmclear %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
-inline bool vmptrld(u64 physical) { bool failed; asm volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
+// The operand is a reference: the instruction wants it in memory, and there it is already.
+inline bool vmxon(u64 const& physical)   { bool failed; asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
+inline bool vmclear(u64 const& physical) { bool failed; asm volatile("vmclear %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
+inline bool vmptrld(u64 const& physical) { bool failed; asm volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(physical) : "memory"); return !failed; }
 
 struct InvalidationDescriptor { u64 what, address; };
 inline void invept(u64 type, u64 pointer)

@@ -82,7 +82,7 @@ bool write_efer(u64 value)
 }
 
 // An interrupt command: to every vCPU of the partition it names.
-MsrOutcome send(Vcpu& sender, u64 command)
+[[gnu::noinline]] MsrOutcome send(Vcpu& sender, u64 command)
 {
     ApicDelivery const delivery = ApicCommand::Delivery::get(command);
     // INIT and start-up wait for guests with several CPUs; NMI and SMI are not modelled: all dropped, as an absent target drops them.
@@ -94,9 +94,51 @@ MsrOutcome send(Vcpu& sender, u64 command)
     return MsrOutcome::interrupt;
 }
 
+MsrOutcome outcome_of(Vcpu& vcpu, ApicWrite effect)
+{
+    switch (effect.action) {
+    case ApicAction::done:      return MsrOutcome::nothing_due;
+    case ApicAction::fault:     return MsrOutcome::denied;
+    case ApicAction::timer:     return MsrOutcome::timer;
+    case ApicAction::interrupt: return MsrOutcome::interrupt;
+    case ApicAction::send:      return send(vcpu, effect.command);
+    }
+    return MsrOutcome::denied;
+}
+
+[[gnu::noinline]] MsrOutcome write_other(Vcpu& vcpu, u32 index, u64 value)
+{
+    if (ApicRegister::is_one(index))
+        return outcome_of(vcpu, vcpu.apic.write(index, value, rdtsc()));
+    Row const* row = find(index);
+    if (!row)
+        return MsrOutcome::denied;
+    switch (row->rule) {
+    case Rule::constant:     return MsrOutcome::denied;
+    case Rule::ignore: case Rule::tsc: break;
+    case Rule::apic_base:
+        if ((value ^ apic_base_value(vcpu)) & ~bit(8))
+            return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
+        break;
+    case Rule::efer:
+        if (!write_efer(value))
+            return MsrOutcome::denied;
+        break;
+    case Rule::pat:
+        if (!valid_pat(value))
+            return MsrOutcome::denied;
+        vmwrite(vmcs::guest_pat, value);
+        break;
+    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
+    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
+    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
+    }
+    return MsrOutcome::done;
+}
+
 } // namespace
 
-MsrOutcome read_msr(Vcpu& vcpu, u32 index)
+[[gnu::noinline]] MsrOutcome read_msr(Vcpu& vcpu, u32 index)
 {
     if (vcpu.is_service)
         return MsrOutcome::denied;
@@ -127,40 +169,14 @@ MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
 {
     if (vcpu.is_service)
         return MsrOutcome::denied;
-    if (ApicRegister::is_one(index)) [[likely]] {
-        ApicWrite const effect = vcpu.apic.write(index, value, rdtsc());
-        switch (effect.action) {
-        case ApicAction::done:      return MsrOutcome::done;
-        case ApicAction::fault:     return MsrOutcome::denied;
-        case ApicAction::timer:     return MsrOutcome::timer;
-        case ApicAction::interrupt: return MsrOutcome::interrupt;
-        case ApicAction::send:      return send(vcpu, effect.command);
-        }
-    }
-    Row const* row = find(index);
-    if (!row)
-        return MsrOutcome::denied;
-    switch (row->rule) {
-    case Rule::constant:     return MsrOutcome::denied;
-    case Rule::ignore: case Rule::tsc: break;
-    case Rule::apic_base:
-        if ((value ^ apic_base_value(vcpu)) & ~bit(8))
-            return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
-        break;
-    case Rule::efer:
-        if (!write_efer(value))
-            return MsrOutcome::denied;
-        break;
-    case Rule::pat:
-        if (!valid_pat(value))
-            return MsrOutcome::denied;
-        vmwrite(vmcs::guest_pat, value);
-        break;
-    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
-    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
-    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
-    }
-    return MsrOutcome::done;
+    // The three that guests write all day need no time, so they do not wait for it.
+    if (index == ApicRegister::tsc_deadline)
+        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::tsc_deadline, value, 0));
+    if (index == ApicRegister::end_of_interrupt)
+        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::end_of_interrupt, value, 0));
+    if (index == ApicRegister::self_interrupt)
+        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::self_interrupt, value, 0));
+    return write_other(vcpu, index, value);
 }
 
 // CR0 and CR4 exit only when a guest changes a bit that is hv's. hv never carries the write out itself: it would need

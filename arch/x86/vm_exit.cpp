@@ -72,7 +72,7 @@ PortExit decode_io()
     return exit;
 }
 
-Action decode_exception(Vcpu& vcpu)
+[[gnu::noinline]] Action decode_exception(Vcpu& vcpu)
 {
     u32 const information = vmread(vmcs::exit_interruption);
     u8 const vector = ExitInterruption::Vector::get(information);
@@ -84,7 +84,7 @@ Action decode_exception(Vcpu& vcpu)
     return dispatch(vcpu, ExceptionExit{vector, has_error, has_error ? vmread(vmcs::exit_error_code) : 0, vmread(vmcs::exit_qualification)});
 }
 
-Action decode_control(Vcpu& vcpu)
+[[gnu::noinline]] Action decode_control(Vcpu& vcpu)
 {
     u64 const q = vmread(vmcs::exit_qualification);
     u8 const access = ControlQualification::Access::get(q), which = ControlQualification::Register::get(q);
@@ -160,7 +160,22 @@ void skip_bytes(Vcpu& vcpu, u32 length)
     advance(length);
 }
 
-void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error)
+void set_status_flags(Vcpu& vcpu, u64 flags)
+{
+    LoadedVmcs const loaded{vcpu};
+    constexpr u64 status = 0x8d5;
+    vmwrite(vmcs::guest_rflags, (vmread(vmcs::guest_rflags) & ~status) | (flags & status));
+}
+
+void set_fault_address(Vcpu& vcpu, u64 address)
+{
+    // CR2 is not in the VMCS; it is in the processor while its guest's context is.
+    vcpu.arch.context.cr2 = address;
+    if (vcpu.cpu->arch.context == &vcpu)
+        write_cr2(address);
+}
+
+[[gnu::noinline]] void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error)
 {
     LoadedVmcs const loaded{vcpu};
     // SDM, "Event Injection": in real mode an exception pushes no error code, and none may be given.
@@ -171,7 +186,7 @@ void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error)
     vcpu.attention |= Attention::interrupt;    // an interrupt waits until this is delivered
 }
 
-bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit)
+[[gnu::noinline]] bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit)
 {
     // SDM, "Double Fault Exception": what the exit interrupted decides what is delivered now.
     u32 const vectoring = vmread(vmcs::idt_vectoring);
@@ -201,7 +216,7 @@ bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit)
     return true;
 }
 
-void reinject_interrupted_delivery(Vcpu& vcpu)
+[[gnu::noinline]] void reinject_interrupted_delivery(Vcpu& vcpu)
 {
     LoadedVmcs const loaded{vcpu};
     u32 const vectoring = vmread(vmcs::idt_vectoring);
@@ -225,27 +240,30 @@ bool at_privilege_zero(Vcpu&)
 
 bool interrupts_enabled(Vcpu&) { return vmread(vmcs::guest_rflags) & 0x200; }
 
+namespace {
+
+[[gnu::noinline, gnu::cold]] void open_window() { vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window); }
+
+} // namespace
+
 void prepare_entry(Cpu&, Vcpu& vcpu)
 {
-    vcpu.attention &= ~Attention::interrupt;
+    vcpu.attention = 0;
     int const vector = vcpu.apic.highest_pending();
     if (vector < 0)
         return;
     // One event per entry, and none while the guest cannot take it: then the window exit brings us back.
-    bool const busy = vmread(vmcs::entry_interruption) & event_valid;
-    bool const open = (vmread(vmcs::guest_rflags) & 0x200) && !(vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss));
-    if (busy || !open) {
-        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window);
-        return;
-    }
+    if ((vmread(vmcs::entry_interruption) & event_valid) || !(vmread(vmcs::guest_rflags) & 0x200) ||
+        (vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss)))
+        return open_window();
     vcpu.apic.deliver(static_cast<u8>(vector));
     vcpu.counters->injected++;
     vmwrite(vmcs::entry_interruption, event_word(static_cast<u8>(vector), EventKind::interrupt, false));
-    if (vcpu.apic.highest_pending() >= 0)
-        vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window);
+    if (vcpu.apic.highest_pending() >= 0) [[unlikely]]
+        open_window();
 }
 
-void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
+[[gnu::noinline]] void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
 {
     LoadedVmcs const loaded{vcpu};
     using namespace vmcs;
@@ -269,11 +287,12 @@ void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
 
 } // namespace kennel::arch
 
-kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu)
+// No register is preserved: nothing above this frame needs one, and each would cost two instructions at every exit.
+[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu)
 {
     using namespace kennel;
     Action action = arch::decode(*cpu->current, static_cast<arch::ExitReason>(arch::vmread(arch::vmcs::exit_reason)));
-    if (action == Action::reschedule)
+    if (action == Action::reschedule) [[unlikely]]
         schedule(*cpu);
     Vcpu& next = *cpu->current;
     if (cpu->arch.loaded != &next)

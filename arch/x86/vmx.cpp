@@ -73,16 +73,15 @@ void find_vmx_features()
     features.ept_1g = ept & bit(17);
     features.ept_single = ept & bit(25);
     features.invvpid_single = ept & bit(41);
-    if (cpuid(0).eax >= 7 && (cpuid(7).edx & bit(29))) {
+    u32 const seven = cpuid(0).eax >= 7 ? cpuid(7).edx : 0;
+    bool l1_data = seven & bit(28), buffers = seven & bit(10);              // L1D_FLUSH, MD_CLEAR
+    if (seven & bit(29)) {
         u64 const capabilities = rdmsr(Msr::arch_capabilities);
         features.no_page_size_erratum = capabilities & bit(6);            // PSCHANGE_MC_NO
-        features.crossing_l1d  = (cpuid(7).edx & bit(28)) && !(capabilities & bit(3));   // not SKIP_L1DFL_VMENTRY
-        features.crossing_verw = (cpuid(7).edx & bit(10)) && !(capabilities & bit(5));   // MD_CLEAR present, MDS_NO not
-    } else if (cpuid(0).eax >= 7) {
-        features.crossing_l1d  = cpuid(7).edx & bit(28);
-        features.crossing_verw = cpuid(7).edx & bit(10);
+        l1_data = l1_data && !(capabilities & bit(3));                    // SKIP_L1DFL_VMENTRY
+        buffers = buffers && !(capabilities & bit(5));                    // MDS_NO
     }
-    features.crossing_ibpb = cpuid(0).eax >= 7 && (cpuid(7).edx & bit(26));
+    features.crossing_actions = (seven & bit(26) ? Crossing::predictors : 0) | (buffers ? Crossing::buffers : 0) | (l1_data ? Crossing::l1_data : 0);
 }
 
 char const* enter_vmx_root(Machine& machine, Cpu& cpu)
@@ -107,7 +106,7 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     if (!vmxon(cpu.arch.vmxon_region))
         return "VMXON failed";
     cpu.arch.has_vmx = true;
-    cpu.arch.crossing = {features.crossing_ibpb, features.crossing_verw, features.crossing_l1d};
+    cpu.arch.crossing.actions = features.crossing_actions;
 
     if (!closed_page) {
         closed_page = machine.block.physical(ones(machine)).value;
@@ -172,7 +171,7 @@ void write_host_state(Vcpu& vcpu)
     vmwrite(host_sysenter_eip, 0ull);
     vmwrite(host_efer, rdmsr(Msr::efer));
     vmwrite(host_pat, rdmsr(Msr::pat));
-    vmwrite(host_rsp, cpu.arch.stack_top - 16);
+    vmwrite(host_rsp, cpu.arch.stack_top - 24);   // the two words of vmx_entry.S
     vmwrite(host_rip, reinterpret_cast<u64>(&vmx_exit));
 }
 
@@ -239,26 +238,22 @@ bool create_vcpu(Vcpu& vcpu)
 }
 
 // Everything a partition crossing has to do so that what one left in predictors and buffers tells the other nothing.
-static void cross(Cpu& cpu)
+[[gnu::noinline]] static void clean_up_before(Crossing const& crossing)
 {
-    Crossing& crossing = cpu.arch.crossing;
-    crossing.count++;
-    if (crossing.ibpb)
+    if (crossing.actions & Crossing::predictors)
         wrmsr(Msr::pred_cmd, 1);
-    if (crossing.clear_buffers)
+    if (crossing.actions & Crossing::buffers)
         verw(HostSelector::data);
-    if (crossing.flush_l1d)
+    if (crossing.actions & Crossing::l1_data)
         wrmsr(Msr::flush_cmd, 1);
 }
 
 void load_vcpu(Cpu& cpu, Vcpu& vcpu)
 {
-    if (Vcpu* before = cpu.arch.loaded; !before || before->partition != vcpu.partition) {
-        cross(cpu);
-        u32 const self = 1u << cpu.index;
-        if (!(vcpu.partition->ran_on.load(std::memory_order_relaxed) & self)) [[unlikely]]
-            vcpu.partition->ran_on.fetch_or(self, std::memory_order_relaxed);
-    }
+    // Every switch is a crossing: two vCPUs of one partition rarely share a CPU.
+    cpu.arch.crossing.count++;
+    if (cpu.arch.crossing.actions) [[unlikely]]
+        clean_up_before(cpu.arch.crossing);
     if (!vmptrld(vcpu.arch.vmcs)) [[unlikely]]
         panic("VMPTRLD failed");
     cpu.arch.loaded = &vcpu;

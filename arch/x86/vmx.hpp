@@ -8,7 +8,7 @@
 extern "C" {
 void vmx_exit();
 [[noreturn]] void vmx_start(kennel::abi::Registers* registers, kennel::u64 stack, kennel::Cpu* cpu);
-kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu);
+[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu);
 [[noreturn]] void vmx_entry_refused(kennel::Cpu* cpu);
 }
 

@@ -2,7 +2,7 @@
  *
  * VM entry and exit: all the general registers, and nothing else. The rest of the processor's state is in the VMCS.
  *
- * HOST_RSP of every VMCS on a CPU points at two words at the top of that CPU's stack:
+ * HOST_RSP of every VMCS on a CPU points at two words near the top of that CPU's stack:
  *   0(%rsp)   registers of the vCPU that runs (abi::Registers, in encoding order)
  *   8(%rsp)   the Cpu
  * so the stub needs no other memory, and each exit starts on an empty stack.
@@ -11,8 +11,7 @@
         .globl  vmx_exit
         .type   vmx_exit, @function
 vmx_exit:
-        push    %rax
-        mov     8(%rsp), %rax
+        xchg    %rax, (%rsp)
         mov     %rcx, 0x08(%rax)
         mov     %rdx, 0x10(%rax)
         mov     %rbx, 0x18(%rax)
@@ -27,7 +26,7 @@ vmx_exit:
         mov     %r13, 0x68(%rax)
         mov     %r14, 0x70(%rax)
         mov     %r15, 0x78(%rax)
-        pop     0x00(%rax)
+        popq    0x00(%rax)
 
         /* Nothing of the guest's stays in a register that hv could speculate with. */
         xor     %ecx, %ecx
@@ -39,17 +38,17 @@ vmx_exit:
         xor     %r9d, %r9d
         xor     %r10d, %r10d
         xor     %r11d, %r11d
-        xor     %r12d, %r12d
         xor     %r13d, %r13d
         xor     %r14d, %r14d
         xor     %r15d, %r15d
 
-        mov     8(%rsp), %rdi
-        call    vmx_handle_exit         /* Cpu& -> registers of the vCPU to enter */
+        xor     %edi, %edi
+        mov     (%rsp), %r12
+        call    vmx_handle_exit         /* Cpu* in r12 (preserve_none) -> registers of the vCPU to enter */
 
         .globl  vmx_enter
-vmx_enter:                              /* rax: registers; rsp: the two words */
-        mov     %rax, 0(%rsp)
+vmx_enter:                              /* rax: registers; rsp: at the second word */
+        push    %rax
         mov     0x08(%rax), %rcx
         mov     0x10(%rax), %rdx
         mov     0x18(%rax), %rbx
@@ -79,7 +78,7 @@ vmx_enter:                              /* rax: registers; rsp: the two words */
         .type   vmx_start, @function
 vmx_start:
         lea     -16(%rsi), %rsp
-        mov     %rdx, 8(%rsp)
+        mov     %rdx, (%rsp)
         mov     %rdi, %rax
         jmp     vmx_enter
         .size   vmx_start, . - vmx_start

@@ -101,8 +101,7 @@ Console::Changes Console::send_some()
     Changes changes;
     more_ = false;
     if (!port_.can_send()) {
-        sending_ = interrupts_;
-        port_.want_send_interrupt(sending_);
+        port_.want_send_interrupt(interrupts_);
         return changes;
     }
     more_ = true;
@@ -112,14 +111,13 @@ Console::Changes Console::send_some()
         if (more_)
             port_.send(*byte);
     }
-    sending_ = more_ && interrupts_;
-    port_.want_send_interrupt(sending_);
+    port_.want_send_interrupt(more_ && interrupts_);
     return changes;
 }
 
 Console::Changes Console::pump()
 {
-    if (!open_ || sending_)
+    if (!open_)
         return {};
     if (interrupts_)
         return send_some();
@@ -168,10 +166,8 @@ Console::Served Console::interrupt()
                 break;
             take_input(*byte, served.changes);
         }
-        if (port_.can_send()) {
-            sending_ = false;
+        if (port_.can_send())
             served.changes.room |= send_some().room;
-        }
     }
     return served;
 }
@@ -184,7 +180,6 @@ void Console::flush()
     bool const interrupts = interrupts_;
     interrupts_ = false;
     port_.want_send_interrupt(false);
-    sending_ = false;
     static_cast<void>(pump());
     static_cast<void>(port_.wait_to_send());          // the last burst has left
     interrupts_ = interrupts;

@@ -37,7 +37,8 @@ public:
     // Without an interrupt, pump() waits for the port itself.
     void set_interrupts(bool usable) { interrupts_ = usable; }
 
-    // Sends what the port takes now; the rest follows by interrupt.
+    // Sends what the port takes now; the rest follows by interrupt. Asks the port each time: a guest with interrupts off
+    // can hold an interrupt back for long (some emulators give no exit for it then), and must not stop the output.
     Changes pump();
     // The port's interrupt: input and room. `again`: it did not calm down; call once more.
     struct Served { Changes changes; bool again; };
@@ -60,7 +61,6 @@ private:
 
     SerialPort port_;
     bool open_ = false, interrupts_ = false;
-    bool sending_ = false;                            // the port will interrupt when it has room
     bool more_ = false;                               // the last burst was full: there may be more
     bool line_start_ = true;                          // the next byte begins a line on the screen
     bool escaped_ = false;                            // the last byte of the input was the escape

@@ -134,7 +134,7 @@ u8 Uart16550::read(u16 offset)
     case line_status_offset:
         value = line_status();
         if (!(value & status_holding_empty))
-            blocked_ = true;
+            blocked_ = output_mark_ = true;           // it will ask again and again: the console should hurry
         if (!overrun_)
             return value;
         overrun_ = false;

@@ -24,7 +24,7 @@ public:
 
     // The rings changed at their other ends: bytes came in, or room came about.
     void rings_changed();
-    // There was output since the last question.
+    // Since the last question there was output, or the guest looked whether there is room and there was none.
     bool take_output_mark()
     {
         bool const mark = output_mark_;

@@ -48,6 +48,8 @@ bool create_vcpu(Vcpu&) { return true; }
 void skip_instruction(Vcpu& vcpu) { vcpu.arch.rip += vcpu.arch.length; }
 void skip_bytes(Vcpu& vcpu, u32 length) { vcpu.arch.rip += length; }
 u32  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
+void set_status_flags(Vcpu& vcpu, u64 flags) { vcpu.arch.flags = flags; }
+void set_fault_address(Vcpu& vcpu, u64 address) { vcpu.arch.fault_address = address; }
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32>) { vcpu.arch.exception = vector; }
 bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit) { vcpu.arch.exception = exit.vector; return true; }
 void reinject_interrupted_delivery(Vcpu& vcpu) { vcpu.arch.reinjections++; }

@@ -23,6 +23,7 @@ struct VcpuArch {
     u32  length = 2;                     // of the instruction that exited
     bool interrupts_enabled = true;
     u32  privilege = 0;
+    u64  flags = 2, fault_address = 0;
     std::optional<u8> exception;         // injected, not delivered yet
     std::optional<u8> interrupt;         // injected
     bool window_wanted = false;

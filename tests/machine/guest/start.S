@@ -10,8 +10,8 @@ start:
     lea     stack_end(%rip), %rsp
     // The base of the task state is spread over its descriptor: SDM, "TSS Descriptor in 64-bit Mode".
     lea     task_state(%rip), %rax
-    lea     stack_end(%rip), %rdx
-    mov     %rdx, 4(%rax)                   // RSP0
+    lea     entry_stack_end(%rip), %rdx
+    mov     %rdx, 4(%rax)                   // RSP0: not the stack of who entered user mode
     lea     other_stack_end(%rip), %rdx
     mov     %rdx, 36(%rax)                  // IST1
     lea     descriptors(%rip), %rdi
@@ -173,6 +173,8 @@ task_state:
     .align 16
     .skip 16384
 stack_end:
+    .skip 8192
+entry_stack_end:
     .skip 8192
     .globl other_stack_end
 other_stack_end:

@@ -49,6 +49,13 @@ void load_traps()
 
 void on(u8 vector, Handler handler) { handlers[vector] = handler; }
 void use_stack(u8 vector, u8 ist) { gates[vector].ist = ist; }
+void raw_gate(u8 vector, void (*entry)())
+{
+    u64 const at = reinterpret_cast<u64>(entry);
+    gates[vector].low = static_cast<u16>(at);
+    gates[vector].middle = static_cast<u16>(at >> 16);
+    gates[vector].high = static_cast<u32>(at >> 32);
+}
 void count_interrupts(u8 vector) { on(vector, count); }
 u32  counted(u8 vector) { return __atomic_load_n(&counts[vector], __ATOMIC_RELAXED); }
 

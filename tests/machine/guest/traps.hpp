@@ -17,6 +17,7 @@ using Handler = void (*)(Frame&);
 
 void load_traps();
 void on(u8 vector, Handler handler);
+void raw_gate(u8 vector, void (*entry)());               // assembly of the guest's own, ending in IRETQ
 void use_stack(u8 vector, u8 ist);                      // 0: the current one; 1: a stack of its own
 
 // How many of `vector` came, when the counting handler is on it; it writes EOI.

@@ -24,8 +24,8 @@ void check(Verdict& verdict)
     fault = attempt([] { asm volatile("mov %0, %%ds" :: "r"(0x7f8)); });
     verdict.equal("#GP for a bad selector", fault.error, 0x7f8);
     // Injected: the exit is hv's, the exception must be as if the processor's. CR2 stays.
-    u64 at = 0;
-    fault = attempt([&] { asm volatile("lea 1f(%%rip), %0; 1: rdmsr" : "=&r"(at) : "c"(0x480) : "rax", "rdx", "memory"); });
+    static u64 at;
+    fault = attempt([] { asm volatile("lea 1f(%%rip), %%rax; mov %%rax, %0; 1: rdmsr" : "=m"(at) : "c"(0x480) : "rax", "rdx", "memory"); });
     verdict.equal("an injected #GP", fault.vector, vector::general);
     verdict.equal("points at its instruction", fault.rip, at);
     verdict.equal("CR2 is as before", read_cr2(), 0x7f'ffff'f123);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Words of the command line: sizes, and what becomes the kernel's command line.
+#include "tools/kennel/size.hpp"
+#include "tools/kennel/command_line.hpp"
+#include <doctest/doctest.h>
+#include <vector>
+
+using namespace kennel;
+using namespace kennel::tool;
+
+namespace {
+
+std::string line(std::vector<std::string> const& words) { return guest_command_line(words).value_or("refused"); }
+
+} // namespace
+
+TEST_CASE("tools: sizes with and without a unit")
+{
+    CHECK(parse_size("4096").value_or(0) == 4096);
+    CHECK(parse_size("4k").value_or(0) == 4096);
+    CHECK(parse_size("128m").value_or(0) == u64{128} << 20);
+    CHECK(parse_size("128M").value_or(0) == u64{128} << 20);
+    CHECK(parse_size("2g").value_or(0) == u64{2} << 30);
+}
+
+TEST_CASE("tools: what is no size is refused with the word itself")
+{
+    for (auto const* word : {"", "m", "12x", "12mm", "-1m", "1.5g", " 1m", "0", "0m", "99999999999999999999", "99999999g"}) {
+        auto const size = parse_size(word);
+        REQUIRE(!size);
+        CHECK(size.error().status == ExitStatus::bad_usage);
+        CHECK(size.error().text.starts_with(std::string{"'"} + word + "'"));
+    }
+}
+
+TEST_CASE("tools: a size is written with the largest unit that keeps it exact")
+{
+    CHECK(size_text(u64{1} << 30) == "1g");
+    CHECK(size_text(u64{70} << 20) == "70m");
+    CHECK(size_text(4097) == "4097");
+    CHECK(size_text(0) == "0");
+}
+
+TEST_CASE("tools: console=ttyS0 is added unless there is a console")
+{
+    CHECK(line({}) == "console=ttyS0");
+    CHECK(line({"quiet"}) == "console=ttyS0 quiet");
+    CHECK(line({"quiet", "console=tty0"}) == "quiet console=tty0");
+    CHECK(line({"--", "init-word"}) == "console=ttyS0 -- init-word");
+}
+
+TEST_CASE("tools: kernel arguments with spaces are quoted as Linux reads them")
+{
+    CHECK(line({"a=b c"}) == "console=ttyS0 a=\"b c\"");
+    CHECK(line({"b c"}) == "console=ttyS0 \"b c\"");
+    CHECK(line({"a=\"b c\""}) == "console=ttyS0 a=\"b c\"");
+    CHECK(line({"a\nb"}) == "refused");
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A description of several guests and services in one JSON file, for `kennel run --machine=FILE`:
+//
+//   { "services": [ { "name": "service", "memory": "64m", "owns_devices": true } ],
+//     "guests":   [ { "name": "a", "memory": "128m", "kernel": "vmlinuz", "initrd": "initrd.img", "arguments": "quiet",
+//                     "service": 0, "cpu": 0, "weight": 100, "policy": "stop", "attached": true } ],
+//     "options":  [ "trust_guests" ] }
+//
+// Only guests with name, memory and kernel are needed. Paths are relative to the file. An unknown key is refused.
+#pragma once
+#include "tools/kennel/plan.hpp"
+
+namespace kennel::tool {
+
+Or<Plan> parse_description(std::string_view text, std::string_view name, fs::path const& folder);
+Or<Plan> read_description(fs::path const& path);
+
+} // namespace kennel::tool

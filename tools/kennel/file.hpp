@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files of the user's machine: whole files in, whole files out, and a folder that goes away by itself.
+#pragma once
+#include "tools/kennel/fault.hpp"
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace kennel::tool {
+
+namespace fs = std::filesystem;
+
+Or<std::vector<u8>> read_file(fs::path const& path);   // at most 1 GiB
+Or<void>            write_file(fs::path const& path, std::span<u8 const> bytes);
+Or<void>            write_file(fs::path const& path, std::string_view text);
+std::string         last_lines(fs::path const& path, usize count);   // "" when there is no such file
+fs::path            own_folder();                                     // of this program: the build folder
+
+class TemporaryFolder {
+public:
+    static Or<TemporaryFolder> create();
+    TemporaryFolder(TemporaryFolder&& other) noexcept : path_{std::exchange(other.path_, {})} {}
+    TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+    ~TemporaryFolder();
+
+    fs::path const& path() const { return path_; }
+
+private:
+    explicit TemporaryFolder(fs::path path) : path_{std::move(path)} {}
+    fs::path path_;
+};
+
+} // namespace kennel::tool

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// build/kennel: the program on the user's machine. One verb, one file.
+#include "tools/kennel/run.hpp"
+#include "tools/kennel/terminal.hpp"
+#include <algorithm>
+
+int main(int count, char** words)
+{
+    using namespace kennel::tool;
+    auto status = ExitStatus::ok;
+    CLI::App program{"Kennel: a microhypervisor for x86-64", "kennel"};
+    program.require_subcommand(1);
+    // What follows a `--` is the kernel's, whatever it looks like.
+    std::vector<std::string> all{words + 1, words + count};
+    auto const mark = std::ranges::find(all, "--");
+    std::vector<std::string> const more{mark == all.end() ? mark : mark + 1, all.end()};
+    all.erase(mark, all.end());
+    std::ranges::reverse(all);                         // the order in which CLI11 wants a vector
+    add_run(program, more, status);
+    try {
+        program.parse(std::move(all));
+    } catch (CLI::Success const& answered) {          // --help
+        return program.exit(answered);
+    } catch (CLI::ParseError const& error) {
+        say("{} (kennel run --help)", error.what());
+        return static_cast<int>(ExitStatus::bad_usage);
+    } catch (std::exception const& error) {
+        restore_terminal();
+        say("{}", error.what());
+        return static_cast<int>(ExitStatus::machine_failed);
+    }
+    return static_cast<int>(status);
+}

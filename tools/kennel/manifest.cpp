@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See manifest.hpp.
+#include "tools/kennel/manifest.hpp"
+#include "hv/lib/checksum.hpp"
+#include "hv/lib/manifest.hpp"
+#include <algorithm>
+#include <cstring>
+
+namespace kennel::tool {
+
+namespace {
+
+// A file's name on the disk: FAT knows no case and the field is short, so it may have to change.
+std::string disk_name(fs::path const& path, std::vector<PlannedFile> const& taken)
+{
+    auto const same = [](std::string_view a, std::string_view b) {
+        return std::ranges::equal(a, b, [](char x, char y) { return std::tolower(x) == std::tolower(y); });
+    };
+    auto const is_taken = [&](std::string_view name) {
+        return same(name, "manifest") || same(name, "hypervisor.elf") || same(name, "service.elf") ||
+               std::ranges::any_of(taken, [&](PlannedFile const& file) { return same(file.name, name); });
+    };
+    std::string base = path.filename().string().substr(0, 40);
+    std::ranges::replace_if(base, [](char c) { return c <= ' ' || c > '~' || std::string_view{"/\\:*?\"<>|"}.contains(c); }, '_');
+    while (base.ends_with('.'))
+        base.pop_back();
+    std::string name = base;
+    for (u32 number = 2; name.empty() || is_taken(name); number++)
+        name = std::format("{}-{}", base, number);
+    return name;
+}
+
+Or<u32> file_index(std::vector<PlannedFile>& files, fs::path const& path, u32 service)
+{
+    std::error_code error;
+    fs::path const real = fs::canonical(path, error);
+    for (u32 i = 0; i < files.size(); i++)
+        if (files[i].path == real) {
+            files[i].services |= 1u << service;
+            return i;
+        }
+    u64 const size = error ? 0 : fs::file_size(real, error);
+    if (error)
+        return bad_usage("{}: {}", path.string(), error.message());
+    files.push_back({.name = disk_name(real, files), .path = real, .services = 1u << service, .size = size});
+    return static_cast<u32>(files.size() - 1);
+}
+
+template <usize size> void put_text(char (&field)[size], std::string_view text)
+{
+    std::memcpy(field, text.data(), std::min(text.size(), size - 1));
+}
+
+template <typename T> void append(std::vector<u8>& bytes, T const& value)
+{
+    auto const* first = reinterpret_cast<u8 const*>(&value);
+    bytes.insert(bytes.end(), first, first + sizeof value);
+}
+
+} // namespace
+
+Or<Manifest> make_manifest(Plan const& plan)
+{
+    Manifest manifest;
+    std::vector<u8> guests;
+    std::string text;
+    for (GuestPlan const& guest : plan.guests) {
+        abi::ManifestGuest entry{};
+        put_text(entry.name, guest.name);
+        entry.memory       = guest.memory;
+        entry.service      = guest.service;
+        entry.kernel       = TRY(file_index(manifest.files, guest.kernel, guest.service));
+        entry.initrd       = guest.initrd ? TRY(file_index(manifest.files, *guest.initrd, guest.service)) : abi::no_file;
+        entry.command_line = static_cast<u32>(text.size());
+        entry.cpu          = guest.cpu;
+        entry.weight       = guest.weight;
+        entry.policy       = guest.policy;
+        entry.options      = guest.attached ? static_cast<u32>(abi::GuestOption::attached) : 0;
+        append(guests, entry);
+        text += guest.command_line;
+        text += '\0';
+    }
+
+    std::vector<u8> body;
+    for (PlannedFile const& file : manifest.files) {
+        abi::ManifestFile entry{};
+        put_text(entry.name, file.name);
+        entry.service = file.services;
+        entry.size    = file.size;
+        append(body, entry);
+    }
+    for (ServicePlan const& service : plan.services) {
+        abi::ManifestService entry{};
+        put_text(entry.name, service.name);
+        entry.memory       = service.memory;
+        entry.owns_devices = service.owns_devices ? 1 : 0;
+        append(body, entry);
+    }
+    body.insert(body.end(), guests.begin(), guests.end());
+
+    abi::ManifestHeader header{};
+    header.magic         = abi::manifest_magic;
+    header.version       = abi::manifest_version;
+    header.size          = static_cast<u32>(sizeof header + body.size() + text.size());
+    header.options       = plan.options;
+    header.file_count    = static_cast<u32>(manifest.files.size());
+    header.service_count = static_cast<u32>(plan.services.size());
+    header.guest_count   = static_cast<u32>(plan.guests.size());
+    header.text_offset   = static_cast<u32>(sizeof header + body.size());
+    header.text_size     = static_cast<u32>(text.size());
+
+    append(manifest.bytes, header);
+    manifest.bytes.insert(manifest.bytes.end(), body.begin(), body.end());
+    manifest.bytes.insert(manifest.bytes.end(), text.begin(), text.end());
+    constexpr usize checked_from = offsetof(abi::ManifestHeader, checksum) + sizeof header.checksum;
+    header.checksum = crc32(std::span{manifest.bytes}.subspan(checked_from));
+    std::memcpy(manifest.bytes.data(), &header, sizeof header);
+
+    // The same reader as in the machine has the last word.
+    if (auto const read = ManifestReader::parse(manifest.bytes); !read)
+        return bad_usage("this cannot be put into a manifest: {} {}", describe(read.error().error),
+                         read.error().index == abi::no_file ? 0 : read.error().index);
+    return manifest;
+}
+
+} // namespace kennel::tool

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See plan.hpp.
+#include "tools/kennel/plan.hpp"
+#include "tools/kennel/kernel_image.hpp"
+#include "tools/kennel/size.hpp"
+#include <algorithm>
+
+namespace kennel::tool {
+
+namespace {
+
+bool printable(std::string_view text)
+{
+    return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+Or<void> check_name(std::string_view what, std::string_view name, usize field)
+{
+    if (name.empty() || name.size() >= field || !printable(name))
+        return bad_usage("{} name '{}': 1 to {} printable ASCII characters without spaces are allowed", what, name, field - 1);
+    return {};
+}
+
+Or<void> check_guest(Plan const& plan, GuestPlan& guest)
+{
+    TRY(check_name("guest", guest.name, sizeof abi::ManifestGuest::name));
+    if (guest.service >= plan.services.size())
+        return bad_usage("guest {}: there is no service {}", guest.name, guest.service);
+    if (guest.weight < 1 || guest.weight > 1000)
+        return bad_usage("guest {}: weight {} is not in 1 to 1000", guest.name, guest.weight);
+    if (guest.cpu != abi::any_cpu && guest.cpu >= abi::max_cpus)
+        return bad_usage("guest {}: cpu {} is above {}", guest.name, guest.cpu, abi::max_cpus - 1);
+
+    auto const file = TRY(read_file(guest.kernel));
+    auto const kernel = TRY(read_kernel(guest.kernel.string(), file));
+    u64 const initrd = guest.initrd ? TRY(read_file(*guest.initrd)).size() : 0;
+    if (guest.initrd && initrd == 0)
+        return bad_usage("{}: an empty file, not an initrd", guest.initrd->string());
+    if (guest.command_line.size() > kernel.command_line_size)
+        return bad_usage("guest {}: its command line has {} characters; {} takes {}", guest.name, guest.command_line.size(),
+                         guest.kernel.string(), kernel.command_line_size);
+    guest.memory = round_up(guest.memory, large_page);
+    u64 const least = least_memory(kernel, initrd);
+    if (guest.memory < least)
+        return bad_usage("{} is too little memory for {}{}{}: it takes at least {}", size_text(guest.memory), guest.kernel.string(),
+                         guest.initrd ? " with " : "", guest.initrd ? guest.initrd->string() : "", size_text(least));
+    return {};
+}
+
+} // namespace
+
+Or<abi::StopPolicy> parse_policy(std::string_view text)
+{
+    if (text == "stop")    return abi::StopPolicy::stop;
+    if (text == "restart") return abi::StopPolicy::restart;
+    if (text == "hold")    return abi::StopPolicy::hold;
+    return bad_usage("policy '{}' is unknown: stop, restart or hold", text);
+}
+
+Or<void> check_plan(Plan& plan)
+{
+    if (plan.services.empty() || plan.services.size() > abi::max_services)
+        return bad_usage("{} services: 1 to {} are possible", plan.services.size(), abi::max_services);
+    if (plan.guests.empty() || plan.guests.size() > abi::max_guests)
+        return bad_usage("{} guests: 1 to {} are possible", plan.guests.size(), abi::max_guests);
+    if (std::ranges::count_if(plan.services, &ServicePlan::owns_devices) != 1)
+        return bad_usage("exactly one service must own the devices");
+    if (std::ranges::count(plan.services, 0u, &ServicePlan::memory) > 1)
+        return bad_usage("at most one service can have all the memory that is left: give the others a size");
+    for (auto& service : plan.services) {
+        TRY(check_name("service", service.name, sizeof abi::ManifestService::name));
+        service.memory = round_up(service.memory, large_page);
+    }
+    for (auto& guest : plan.guests) {
+        TRY(check_guest(plan, guest));
+        if (std::ranges::count(plan.guests, guest.name, &GuestPlan::name) > 1)
+            return bad_usage("two guests are named {}", guest.name);
+    }
+    return {};
+}
+
+u64 guest_memory(Plan const& plan)
+{
+    return std::ranges::fold_left(plan.guests, u64{0}, [](u64 sum, GuestPlan const& guest) { return sum + guest.memory; });
+}
+
+} // namespace kennel::tool

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What shall run: services and guests, as the command line or a description file says. manifest.cpp makes the machine's
+// manifest of it, esp.cpp its disk.
+#pragma once
+#include "hv/abi/manifest.hpp"
+#include "tools/kennel/file.hpp"
+#include <optional>
+
+namespace kennel::tool {
+
+struct ServicePlan {
+    std::string name = "service";
+    u64         memory = 0;             // bytes; 0: all that is left
+    bool        owns_devices = true;
+};
+
+struct GuestPlan {
+    std::string             name = "guest";
+    u64                     memory = 0; // bytes, a multiple of 2 MiB
+    fs::path                kernel;
+    std::optional<fs::path> initrd;
+    std::string             command_line;
+    u32                     service = 0;
+    u32                     cpu = abi::any_cpu;
+    u32                     weight = 100;
+    abi::StopPolicy         policy = abi::StopPolicy::stop;
+    bool                    attached = false;   // gets what is typed
+};
+
+struct Plan {
+    std::vector<ServicePlan> services;
+    std::vector<GuestPlan>   guests;
+    u32                      options = 0;       // abi::MachineOption bits
+};
+
+Or<abi::StopPolicy> parse_policy(std::string_view text);
+
+// Reads every kernel and initrd and refuses what cannot run. Rounds memory up to 2 MiB.
+Or<void> check_plan(Plan& plan);
+
+u64 guest_memory(Plan const& plan);             // of all guests, bytes
+
+} // namespace kennel::tool

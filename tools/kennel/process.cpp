@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See process.hpp.
+#include "tools/kennel/process.hpp"
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sstream>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace kennel::tool {
+
+namespace {
+
+constexpr int exec_failed = 127;
+
+// Between fork and exec, in the child: only calls that are safe there.
+[[noreturn]] void become(char const* path, char* const* arguments, char const* folder, char const* output, pid_t parent)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)                       // it died before we asked to be told
+        _exit(exec_failed);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    std::signal(SIGPIPE, SIG_DFL);
+    int const in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int const out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || chdir(folder) != 0)
+        _exit(exec_failed);
+    execv(path, arguments);
+    _exit(exec_failed);
+}
+
+} // namespace
+
+Or<Process> Process::start(Program const& program)
+{
+    std::vector<char*> arguments{const_cast<char*>(program.path.c_str())};
+    for (auto const& argument : program.arguments)
+        arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+
+    pid_t const self = getpid();
+    pid_t const id = fork();
+    if (id < 0)
+        return machine_failed("cannot start {}: {}", program.path.string(), std::strerror(errno));
+    if (id == 0)
+        become(program.path.c_str(), arguments.data(), program.folder.c_str(), program.output.c_str(), self);
+    setpgid(id, id);                               // also here: whoever is first
+    int const handle = static_cast<int>(syscall(SYS_pidfd_open, id, 0));
+    Process process{id, handle};
+    if (handle < 0)
+        return machine_failed("cannot watch {}: {}", program.path.string(), std::strerror(errno));
+    return process;
+}
+
+Process::~Process()
+{
+    if (id_ > 0) {
+        kill(-id_, SIGKILL);
+        waitpid(id_, nullptr, 0);
+    }
+    if (handle_ >= 0)
+        close(handle_);
+}
+
+std::optional<int> Process::ended()
+{
+    if (id_ < 0)
+        return status_;
+    if (waitpid(id_, &status_, WNOHANG) != id_)
+        return std::nullopt;
+    id_ = -1;
+    return status_;
+}
+
+int Process::wait()
+{
+    while (id_ > 0 && waitpid(id_, &status_, 0) != id_) {}
+    id_ = -1;
+    return status_;
+}
+
+std::optional<fs::path> find_program(std::string_view name)
+{
+    char const* const path = std::getenv("PATH");
+    std::istringstream folders{std::string{path != nullptr ? path : ""} + ":/usr/bin:/usr/sbin:/bin:/sbin"};
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (auto const candidate = fs::path{folder} / name; folder.starts_with('/') && access(candidate.c_str(), X_OK) == 0)
+            return candidate;
+    return std::nullopt;
+}
+
+Or<void> run_program(Program const& program)
+{
+    auto process = TRY(Process::start(program));
+    int const status = process.wait();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return {};
+    std::string words = last_lines(program.output, 1);
+    if (words.ends_with('\n'))
+        words.pop_back();
+    return machine_failed("{} failed: {}", program.path.filename().string(), words.empty() ? "it said nothing" : words);
+}
+
+} // namespace kennel::tool

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// QEMU as the machine: q35 with OVMF, the host's own processor where KVM is there.
+#include "tools/kennel/machine.hpp"
+
+namespace kennel::tool {
+
+namespace {
+
+// A comma ends an option of QEMU's; a doubled one stands for itself.
+std::string escaped(std::string_view text)
+{
+    std::string result;
+    for (char const c : text)
+        result.append(c == ',' ? 2 : 1, c);
+    return result;
+}
+
+std::string serial(std::string_view name, u16 port)
+{
+    return std::format("socket,id={},host=127.0.0.1,port={},server=off,nodelay=on", name, port);
+}
+
+} // namespace
+
+Or<Program> qemu_program(Settings const& settings)
+{
+    auto const firmware = TRY(find_firmware("OVMF", {"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}));
+    bool const kvm = settings.emulator == Emulator::qemu_kvm;
+    std::string const model = !settings.cpu_model.empty() ? settings.cpu_model : kvm ? "host" : "max";
+    return Program{
+        .path = settings.program,
+        .arguments = {
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none", "-vga", "std",
+            "-machine", kvm ? "q35,accel=kvm" : "q35,accel=tcg",
+            "-cpu", escaped(model),
+            "-smp", std::to_string(settings.cpus),
+            "-m", std::format("{}M", settings.memory >> 20),
+            "-bios", firmware.string(),
+            "-drive", std::format("file={},format=raw,if=ide", escaped(settings.disk.string())),
+            "-chardev", serial("com1", settings.console_port), "-serial", "chardev:com1",
+            "-chardev", serial("com2", settings.log_port),     "-serial", "chardev:com2",
+        },
+        .folder = settings.folder,
+        .output = settings.folder / "emulator.log",
+    };
+}
+
+} // namespace kennel::tool

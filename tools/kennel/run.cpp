@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See run.hpp. The steps: words -> Plan (checked) -> manifest -> disk -> machine -> session.
+#include "tools/kennel/run.hpp"
+#include "tools/kennel/command_line.hpp"
+#include "tools/kennel/description.hpp"
+#include "tools/kennel/esp.hpp"
+#include "tools/kennel/session.hpp"
+#include "tools/kennel/size.hpp"
+#include <algorithm>
+#include <memory>
+
+namespace kennel::tool {
+
+namespace {
+
+// What the user said, as text; parsed below, so that a mistake gets our own words.
+struct Words {
+    std::string memory, kernel;
+    std::vector<std::string> arguments;
+    std::string initrd, name = "guest", policy = "stop", machine;
+    std::string emulator = "auto", cpu_model, machine_memory, log, images, keep, input_after;
+    u32  cpus = 1, timeout = 0, loader_timeout = 0;
+    u64  ips = 100'000'000;
+    bool verbose = false, trust_guests = false;
+    std::vector<std::string> replace;
+};
+
+Or<Plan> plan_from(Words const& words)
+{
+    if (!words.machine.empty()) {
+        if (!words.memory.empty())
+            return bad_usage("either --machine=FILE or MEMORY and KERNEL can be given, not both");
+        return read_description(words.machine);
+    }
+    if (words.memory.empty() || words.kernel.empty())
+        return bad_usage("{} is missing: kennel run [options] MEMORY KERNEL [kernel arguments], for example kennel run 128m vmlinuz",
+                         words.memory.empty() ? "MEMORY" : "KERNEL");
+    Plan plan;
+    plan.services.emplace_back();
+    GuestPlan guest;
+    guest.name = words.name;
+    guest.memory = TRY(parse_size(words.memory));
+    guest.kernel = words.kernel;
+    if (!words.initrd.empty())
+        guest.initrd = words.initrd;
+    guest.command_line = TRY(guest_command_line(words.arguments));
+    guest.policy = TRY(parse_policy(words.policy));
+    guest.attached = true;
+    plan.guests.push_back(std::move(guest));
+    return plan;
+}
+
+// For the hypervisor, the service's own image and the firmware, beside what the plan names.
+constexpr u64 own_memory = 160 << 20;
+
+Or<u64> machine_memory(Words const& words, Plan const& plan, Manifest const& manifest)
+{
+    u64 least = own_memory + guest_memory(plan);
+    for (auto const& service : plan.services)
+        least += service.memory;
+    for (auto const& file : manifest.files)
+        least += file.size * static_cast<u64>(std::popcount(file.services));
+    if (words.machine_memory.empty())
+        return round_up(std::max<u64>(least, 512 << 20), 64 << 20);
+    u64 const given = TRY(parse_size(words.machine_memory));
+    if (given < 64 << 20)
+        return bad_usage("--machine-memory={} is too little: at least 64m is needed to reach the loader", words.machine_memory);
+    return given;
+}
+
+Or<std::vector<Replacement>> replacements_from(std::vector<std::string> const& words)
+{
+    std::vector<Replacement> list;
+    for (auto const& word : words) {
+        auto const equals = word.find('=');
+        if (equals == word.npos || !word.starts_with('/'))
+            return bad_usage("--replace={}: /PATH=FILE is wanted", word);
+        auto const source = word.substr(equals + 1);
+        list.push_back({word.substr(0, equals), source.empty() ? fs::path{} : fs::absolute(source)});
+    }
+    return list;
+}
+
+Or<std::ofstream> open_log(std::string const& path)
+{
+    std::ofstream log;
+    if (path.empty())
+        return log;
+    log.open(path, std::ios::trunc);
+    if (!log)
+        return bad_usage("{}: cannot be written", path);
+    return log;
+}
+
+Or<ExitStatus> run(Words const& words)
+{
+    auto plan = TRY(plan_from(words));
+    TRY(check_plan(plan));
+    if (words.cpus < 1 || words.cpus > abi::max_cpus)
+        return bad_usage("--machine-cpus={}: 1 to {} are possible", words.cpus, abi::max_cpus);
+    auto const option = [&](abi::MachineOption value) { plan.options |= static_cast<u32>(value); };
+    auto const choice = TRY(choose_emulator(words.emulator));
+    bool const bochs = choice.emulator == Emulator::bochs_2 || choice.emulator == Emulator::bochs_3;
+    if (bochs || words.emulator == "auto")             // `auto` may still fall back to Bochs
+        option(abi::MachineOption::emulator_exit);
+    if (words.trust_guests)
+        option(abi::MachineOption::trust_guests);
+    if (words.verbose)
+        option(abi::MachineOption::verbose);
+    auto const manifest = TRY(make_manifest(plan));
+    auto log = TRY(open_log(words.log));
+    auto const replacements = TRY(replacements_from(words.replace));
+    if (!choice.why.empty())
+        say("{}", choice.why);
+
+    block_ending_signals();
+    auto const temporary = TRY(TemporaryFolder::create());
+    fs::path const folder = words.keep.empty() ? temporary.path() : fs::absolute(words.keep);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    fs::path const images = words.images.empty() ? own_folder() : fs::path{words.images};
+    auto const disk = TRY(make_esp({.loader = images / "boot/BOOTX64.EFI", .hypervisor = images / "hv/hypervisor.elf", .service = images / "drivers/service.elf"},
+                                   manifest, replacements, folder));
+    Settings settings{
+        .emulator = choice.emulator,
+        .program = choice.program,
+        .cpu_model = words.cpu_model,
+        .cpus = words.cpus,
+        .memory = TRY(machine_memory(words, plan, manifest)),
+        .instructions_per_second = words.ips,
+        .disk = disk,
+        .folder = folder,
+    };
+    SessionOptions options;
+    options.input_after = words.input_after;
+    options.verbose = words.verbose;
+    options.may_fall_back = words.emulator == "auto";
+    if (words.timeout != 0)
+        options.time_limit = std::chrono::seconds{words.timeout};
+    if (words.loader_timeout != 0)
+        options.loader_limit = std::chrono::seconds{words.loader_timeout};
+    Session session{std::move(settings), std::move(options), std::move(log)};
+    return session.run();
+}
+
+} // namespace
+
+void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& status)
+{
+    auto const words = std::make_shared<Words>();
+    auto* const verb = program.add_subcommand("run", "Start a machine and run a kernel in it as a guest: kennel run 128m vmlinuz --initrd=initrd.img");
+    verb->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    verb->footer("Every word that is no option is an argument of the kernel, and all words after -- are. console=ttyS0 is added\n"
+                 "unless a console= is given. Sizes take k, m, g.\n\n"
+                 "Exit status: 0 all guests stopped as they should, 1 a guest failed, 2 bad usage or configuration,\n"
+                 "3 the machine could not start, 124 time limit.");
+    verb->add_option("MEMORY", words->memory, "The guest's memory, for example 128m");
+    verb->add_option("KERNEL", words->kernel, "A Linux bzImage, or an ELF file");
+    verb->add_option("ARGUMENTS", words->arguments, "The kernel's arguments")->take_all();
+    verb->add_option("--initrd", words->initrd, "The guest's initial RAM disk")->type_name("FILE");
+    verb->add_option("--name", words->name, "The guest's name")->capture_default_str()->type_name("NAME");
+    verb->add_option("--policy", words->policy, "When the guest stops: stop, restart or hold")->capture_default_str()->type_name("POLICY");
+    verb->add_option("--machine", words->machine, "Several guests and services, described in a JSON file (tools/kennel/description.hpp)")->type_name("FILE");
+    verb->add_option("--emulator", words->emulator, "auto, bochs, bochs-2.7, bochs-3.0 or qemu")->capture_default_str()->type_name("NAME");
+    verb->add_option("--cpu-model", words->cpu_model, "The emulator's CPU model; Bochs: corei7_skylake_x, QEMU with KVM: host")->type_name("NAME");
+    verb->add_option("--machine-cpus", words->cpus, "Processors of the machine")->capture_default_str()->type_name("N");
+    verb->add_option("--machine-memory", words->machine_memory, "Memory of the machine; default 512m, or what the guests need")->type_name("SIZE");
+    verb->add_option("--ips", words->ips, "Bochs: instructions per emulated second")->capture_default_str()->type_name("N");
+    verb->add_option("--timeout", words->timeout, "End the machine after so many seconds, with status 124")->type_name("SECONDS");
+    verb->add_option("--log", words->log, "Write the loader's lines and the hypervisor's log to a file")->type_name("FILE");
+    verb->add_flag("--verbose", words->verbose, "Show them on standard error, too");
+    verb->add_flag("--trust-guests", words->trust_guests, "Map executable memory by 2 MiB even where the iTLB multihit erratum may exist");
+    verb->add_option("--input-after", words->input_after, "Pass standard input on once the console has shown TEXT")->type_name("TEXT");
+    verb->add_option("--images", words->images, "The build folder with loader, hypervisor and service; default: this program's")->type_name("FOLDER");
+    verb->add_option("--keep", words->keep, "Keep the machine's disk, configuration and logs in a folder")->type_name("FOLDER");
+    verb->add_option("--loader-timeout", words->loader_timeout, "How long the firmware may take to reach the loader")->type_name("SECONDS");
+    verb->add_option("--replace", words->replace, "For tests: put FILE at PATH of the machine's disk; an empty FILE removes what is there")
+        ->type_name("/PATH=FILE")->allow_extra_args(false)->take_all();
+    verb->callback([words, more = std::move(more), &status] {
+        words->arguments.insert(words->arguments.end(), more.begin(), more.end());
+        auto const result = run(*words);
+        status = result ? *result : result.error().status;
+        if (!result)
+            say("{}", result.error().text);
+    });
+}
+
+} // namespace kennel::tool

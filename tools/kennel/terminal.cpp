@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See terminal.hpp.
+#include "tools/kennel/terminal.hpp"
+#include <cstdlib>
+#include <termios.h>
+#include <unistd.h>
+
+namespace kennel::tool {
+
+namespace {
+
+termios original;
+bool    is_raw = false;   // written by the main flow only; a signal handler reads it
+
+} // namespace
+
+void say_line(std::string_view text)
+{
+    std::string out;
+    if (is_raw)
+        out += '\r';
+    for (char const c : text) {
+        if (c == '\n' && is_raw)
+            out += '\r';
+        out += c;
+    }
+    out += is_raw ? "\r\n" : "\n";
+    [[maybe_unused]] auto const written = write(STDERR_FILENO, out.data(), out.size());
+}
+
+bool input_is_terminal()
+{
+    return isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+void make_terminal_raw()
+{
+    if (is_raw || tcgetattr(STDIN_FILENO, &original) != 0)
+        return;
+    std::atexit(restore_terminal);
+    termios raw = original;
+    cfmakeraw(&raw);
+    raw.c_oflag |= original.c_oflag & (OPOST | ONLCR);   // several processes may print here
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0)
+        is_raw = true;
+}
+
+void restore_terminal()
+{
+    if (!is_raw)
+        return;
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &original);
+    is_raw = false;
+}
+
+Typed Keyboard::feed(std::string_view bytes)
+{
+    Typed typed;
+    for (char const c : bytes) {
+        if (!escaped_) {
+            escaped_ = c == escape_key;
+            if (!escaped_)
+                typed.bytes += c;
+            continue;
+        }
+        escaped_ = false;
+        if (c == escape_key)
+            typed.bytes += c;
+        else if (c == 'q' || c == 'Q' || c == 'q' - 'a' + 1)
+            typed.quit = true;
+        else
+            typed.help = true;
+    }
+    return typed;
+}
+
+} // namespace kennel::tool
