@@ -38,7 +38,7 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     return Action::reschedule;
 }
 
-Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
+Action unclaimed_port(Vcpu& vcpu, PortExit exit)
 {
     count(vcpu, ExitCounter::port_unclaimed);
     if (exit.is_input) {
@@ -94,23 +94,31 @@ Action dispatch(Vcpu& vcpu, HaltExit)
 
 Action dispatch(Vcpu& vcpu, PortExit exit)
 {
-    if (vcpu.is_service)
+    if (vcpu.is_service) [[unlikely]]
         return unclaimed_port(vcpu, exit);     // a port of hv's own, or of a service that owns no devices
     Trap const* trap = vcpu.partition->traps->find_port(exit.port);
-    if (!trap) [[unlikely]] {
-        if (!exit.is_string)
-            return unclaimed_port(vcpu, exit);
-        count(vcpu, ExitCounter::port_unclaimed);   // INS writes memory: the service does that
-    } else if (trap->kind == TrapKind::doorbell && !exit.is_input && !exit.is_string) {
+    if (!trap) [[unlikely]]
+        return unclaimed_port(vcpu, exit);
+    if (trap->kind == TrapKind::doorbell && !exit.is_input)
         return ring_doorbell(vcpu, *trap);
-    } else {
-        count(vcpu, ExitCounter::port_service);
-    }
+    count(vcpu, ExitCounter::port_service);
     abi::InterceptPage& page = *vcpu.page;
     page.kind = abi::InterceptKind::port;
-    page.port = {exit.port, exit.size, exit.is_input, exit.is_string, exit.is_rep, exit.address_size, exit.segment};
-    if (exit.is_string) [[unlikely]]
-        arch::fill_execution_state(vcpu, page.execution);
+    page.port = {exit.port, exit.size, exit.is_input, 0, 0, 0, 0};
+    vcpu.reply_length = arch::instruction_length(vcpu);
+    return intercept(vcpu);
+}
+
+Action dispatch(Vcpu& vcpu, StringPortExit const& exit)
+{
+    if (vcpu.is_service)
+        return service_failed(vcpu, "INS or OUTS", exit.port);
+    // Claimed or not: INS writes memory, and that is the service's.
+    count(vcpu, vcpu.partition->traps->find_port(exit.port) ? ExitCounter::port_service : ExitCounter::port_unclaimed);
+    abi::InterceptPage& page = *vcpu.page;
+    page.kind = abi::InterceptKind::port;
+    page.port = {exit.port, exit.size, exit.is_input, 1, exit.is_rep, exit.address_size, exit.segment};
+    arch::fill_execution_state(vcpu, page.execution);
     vcpu.reply_length = arch::instruction_length(vcpu);
     return intercept(vcpu);
 }

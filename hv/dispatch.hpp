@@ -11,6 +11,7 @@ Action dispatch(Vcpu& vcpu, CpuidExit);
 Action dispatch(Vcpu& vcpu, HypercallExit);
 Action dispatch(Vcpu& vcpu, HaltExit);
 Action dispatch(Vcpu& vcpu, PortExit);
+Action dispatch(Vcpu& vcpu, StringPortExit const&);
 Action dispatch(Vcpu& vcpu, MemoryExit const&);
 Action dispatch(Vcpu& vcpu, MsrExit);
 Action dispatch(Vcpu& vcpu, ControlExit);

@@ -17,7 +17,8 @@ enum class Action : u8 {
 struct CpuidExit      {};
 struct HypercallExit  {};
 struct HaltExit       {};
-struct PortExit       { u16 port; u8 size; bool is_input, is_string, is_rep; u8 address_size, segment; };
+struct PortExit       { u16 port; u8 size; bool is_input; };
+struct StringPortExit { u16 port; u8 size; bool is_input, is_rep; u8 address_size, segment; };   // INS, OUTS: an operand in memory
 struct MemoryExit     { GuestPhysical address; bool is_read, is_write, is_execute; bool during_delivery; };
 struct MsrExit        { u32 index; bool is_write; };
 struct ControlExit    { enum class Register : u8 { cr0, cr4, cr8 } which; bool is_write; u8 general; };   // general: GPR number
@@ -34,7 +35,7 @@ struct TripleFaultExit {};
 struct InvalidStateExit { u32 reason; u64 qualification; };
 struct UnsupportedExit  { u32 reason; u64 qualification; };
 
-using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, MemoryExit, MsrExit, ControlExit, DebugRegisterExit,
+using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrExit, ControlExit, DebugRegisterExit,
                             XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WindowExit, NmiExit, MachineCheckExit,
                             TripleFaultExit, InvalidStateExit, UnsupportedExit>;
 

@@ -12,7 +12,6 @@ Action intercept(Vcpu& vcpu)
     Cpu& cpu = *vcpu.cpu;
     Vcpu& service = *vcpu.service;
     vcpu.status = VcpuStatus::intercepted;
-    vcpu.page->sequence++;
 
     if (service.status == VcpuStatus::waiting && cpu.current == &vcpu) [[likely]] {
         // Nobody else can be on this CPU: the service answers now, on the guest's own slice.

@@ -59,17 +59,22 @@ struct ExitInterruption {
 
 constexpr u8 invalid_opcode = 6, general_protection = 13;
 
-PortExit decode_io()
+// INS and OUTS: their memory operand is the service's to find.
+[[gnu::noinline, gnu::cold]] Action decode_string_port(Vcpu& vcpu, u64 q)
+{
+    u32 const information = vmread(vmcs::exit_instruction_information);
+    bool const is_input = IoQualification::IsInput::get(q);
+    return dispatch(vcpu, StringPortExit{IoQualification::Port::get(q), static_cast<u8>(IoQualification::Size::get(q) + 1), is_input,
+                                         IoQualification::IsRep::get(q), static_cast<u8>(2 << (StringInformation::AddressSize::get(information) & 3)),
+                                         is_input ? u8{0} : StringInformation::SegmentReg::get(information)});
+}
+
+Action decode_port(Vcpu& vcpu)
 {
     u64 const q = vmread(vmcs::exit_qualification);
-    PortExit exit{IoQualification::Port::get(q), static_cast<u8>(IoQualification::Size::get(q) + 1), IoQualification::IsInput::get(q),
-                  IoQualification::IsString::get(q), IoQualification::IsRep::get(q), 8, 3};
-    if (exit.is_string) [[unlikely]] {
-        u32 const information = vmread(vmcs::exit_instruction_information);
-        exit.address_size = static_cast<u8>(2 << (StringInformation::AddressSize::get(information) & 3));
-        exit.segment = exit.is_input ? 0 : StringInformation::SegmentReg::get(information);
-    }
-    return exit;
+    if (IoQualification::IsString::get(q)) [[unlikely]]
+        return decode_string_port(vcpu, q);
+    return dispatch(vcpu, PortExit{IoQualification::Port::get(q), static_cast<u8>(IoQualification::Size::get(q) + 1), IoQualification::IsInput::get(q)});
 }
 
 [[gnu::noinline]] Action decode_exception(Vcpu& vcpu)
@@ -105,7 +110,7 @@ Action decode(Vcpu& vcpu, ExitReason reason)
     case R::cpuid:              return dispatch(vcpu, CpuidExit{});
     case R::vmcall:             return dispatch(vcpu, HypercallExit{});
     case R::hlt:                return dispatch(vcpu, HaltExit{});
-    case R::io:                 return dispatch(vcpu, decode_io());
+    case R::io:                 return decode_port(vcpu);
     case R::rdmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), false});
     case R::wrmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), true});
     case R::external_interrupt: return dispatch(vcpu, InterruptExit{ExitInterruption::Vector::get(vmread(vmcs::exit_interruption))});

@@ -103,7 +103,7 @@ static_assert(sizeof(Segment) == 24);
 struct InterceptPage {
     Registers     registers;                    // live: hv's exit path saves here, its entry path loads from here
     InterceptKind kind;
-    u32           sequence;                     // grows by one with each intercept
+    u32           reserved_kind;
     union { PortIntercept port; MemoryIntercept memory; MsrIntercept msr; StopIntercept stop; };
     Reply          reply;
     ExecutionState execution;

@@ -16,7 +16,7 @@ TEST_CASE("request path: a port the service claims is answered before the guest 
     m.call(Call::wait);
     REQUIRE(m.cpu().current == guest.vcpu);
 
-    m.exit(PortExit{0x3fd, 1, true, false, false, 8, 3});
+    m.exit(PortExit{0x3fd, 1, true});
     REQUIRE(m.cpu().current == &m.service());
     CHECK(m.service().registers().rdi == 7);
     CHECK(guest.vcpu->page->kind == abi::InterceptKind::port);
@@ -37,7 +37,7 @@ TEST_CASE("request path: a doorbell runs a waiting service at once, and only set
     auto guest = m.start_guest();
     REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 0) == Status::ok);
     m.call(Call::wait);
-    m.exit(PortExit{0xc000, 2, false, false, false, 8, 3});
+    m.exit(PortExit{0xc000, 2, false});
     CHECK(m.cpu().current == &m.service());
     CHECK(m.service().registers().rdi == 0);
     CHECK(m.service().events->summary == 2);
@@ -56,7 +56,7 @@ TEST_CASE("request path: an interrupt the service raises reaches the guest with 
     guest.vcpu->apic.write(ApicRegister::spurious, 0x1ff, 0);
     m.call(Call::intercept_bind, guest.partition, 0, 0x3f8, 8);
     m.call(Call::wait);
-    m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+    m.exit(PortExit{0x3f8, 1, false});
     REQUIRE(m.call(Call::interrupt_raise, guest.partition, 0xfee0'0000, 0x41) == Status::ok);
     guest.vcpu->page->reply.action = abi::ReplyAction::skip;
     m.call(Call::reply_and_wait, guest.handle);
@@ -69,11 +69,11 @@ TEST_CASE("request path: ports nobody claims read all ones and swallow writes")
     auto guest = m.start_guest();
     m.call(Call::wait);
     guest.vcpu->registers().rax = 0x1122334455667788;
-    m.exit(PortExit{0x80, 1, true, false, false, 8, 3});
+    m.exit(PortExit{0x80, 1, true});
     CHECK(guest.vcpu->registers().rax == 0x11223344556677ff);
-    m.exit(PortExit{0x80, 2, true, false, false, 8, 3});
+    m.exit(PortExit{0x80, 2, true});
     CHECK(guest.vcpu->registers().rax == 0x112233445566ffff);
-    m.exit(PortExit{0x80, 4, true, false, false, 8, 3});
+    m.exit(PortExit{0x80, 4, true});
     CHECK(guest.vcpu->registers().rax == 0xffffffff);
     CHECK(m.cpu().current == guest.vcpu);
     CHECK(guest.vcpu->counters->exits[static_cast<u32>(abi::ExitCounter::port_unclaimed)] == 3);

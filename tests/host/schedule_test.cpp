@@ -55,7 +55,7 @@ TEST_CASE("schedule: a guest that does nothing but exit to its service gets no m
             continue;
         }
         if (is_a) {
-            m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+            m.exit(PortExit{0x3f8, 1, false});
             if (m.cpu().current == &m.service()) {
                 m.now += step;                   // the service's work, for a
                 time_of[0] += step;
@@ -139,7 +139,7 @@ TEST_CASE("schedule: two services with a guest each do not see each other's mess
     m.call(Call::wait);
     while (m.cpu().current != a.vcpu)
         timer(m);
-    m.exit(PortExit{0x3f8, 1, false, false, false, 8, 3});
+    m.exit(PortExit{0x3f8, 1, false});
     CHECK(m.cpu().current == &m.service(0, 0));
     CHECK(m.service(0, 0).registers().rdi == 11);
     CHECK(m.service(0, 1).status == VcpuStatus::waiting);
