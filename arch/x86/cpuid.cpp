@@ -154,6 +154,20 @@ void give(abi::Registers& registers, CpuidWords const& words)
     registers.rdx = words.edx;
 }
 
+// SDM, "Compacted Format": legacy area, header, then each enabled component, aligned to 64 where its ECX bit 1 says so.
+// Computed, since Bochs 2.7 reports 0 and Linux compares.
+u32 compacted_size(CpuidTable const& table, u64 xcr0)
+{
+    u32 size = 576;
+    for (u32 i = 2; i < 10; i++)
+        if (xcr0 & bit(i)) {
+            if (table.xsave[i].ecx & 2)
+                size = (size + 63) & ~63u;
+            size += table.xsave[i].eax;
+        }
+    return size;
+}
+
 [[gnu::noinline]] CpuidWords special(Vcpu& vcpu, u32 leaf, u32 subleaf)
 {
     CpuidTable const* table = vcpu.arch.cpuid;
@@ -170,8 +184,10 @@ void give(abi::Registers& registers, CpuidWords const& words)
         return subleaf < 2 ? table->topology[subleaf] : CpuidWords{0, 0, subleaf & 0xff, vcpu.apic.id()};
     if (leaf == 0xd) {
         CpuidWords words = subleaf < 10 ? table->xsave[subleaf] : CpuidWords{};
-        if (subleaf < 2 && host_features().xsave)
-            words.ebx = cpuid(0xd, subleaf).ebx;       // what XCR0 enables now: the guest's is in the processor
+        if (subleaf == 0 && host_features().xsave)
+            words.ebx = cpuid(0xd).ebx;                // what XCR0 enables now: the guest's is in the processor
+        if (subleaf == 1 && (words.eax & 2))
+            words.ebx = compacted_size(*table, vcpu.arch.context.xcr0);
         return words;
     }
     if (leaf - 0x80000000 < CpuidTable::extended_count)

@@ -54,6 +54,7 @@ void start_other_cpus(Machine& machine);
 // serial.cpp
 void setup_log(Machine& machine);
 void service_takes_over_log();
+void finish_log();                    // waits until everything written has gone out
 void screen_for_panic(Machine& machine);
 
 [[noreturn]] void panic_with_registers(char const* what, u64 const* frame);

@@ -9,6 +9,7 @@ namespace kennel::arch {
 void power(Machine& machine, bool reset)
 {
     abi::PowerControl const& p = machine.boot->power;
+    finish_log();
     if (!reset) {
         if (p.sleep_known && p.pm1a_control) {
             // SLP_TYP in bits 12:10, SLP_EN bit 13; the other bits stay as they are.

@@ -58,6 +58,13 @@ void setup_log(Machine& machine)
         screen = {static_cast<volatile u32*>(host_paging().map_device({fb.base}, fb.size)), fb.width, fb.height, fb.stride, 0, 0};
 }
 
+void finish_log()
+{
+    if (port && !silent)
+        for (unsigned spin = 0; spin < 100'000 && !(in8(port + 5) & 0x40); spin++)   // until the last bit has left
+            pause();
+}
+
 void service_takes_over_log() { silent = until_service; }
 
 void screen_for_panic(Machine&)

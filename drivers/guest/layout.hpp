@@ -15,6 +15,7 @@ inline constexpr u64 command_line_room = 0x1'0000;
 inline constexpr u64 low_end      = 0xa'0000;    // end of RAM below the old video memory
 inline constexpr u64 acpi         = 0xe'0000;
 inline constexpr u64 acpi_size    = 0x1'0000;
+inline constexpr u64 reset_vector = 0xf'fff0;    // where a processor, or a kernel that reboots by way of the BIOS, begins
 inline constexpr u64 kernel_least = 0x10'0000;   // nothing of a kernel may lie below
 
 } // namespace kennel::service::layout

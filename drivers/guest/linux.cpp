@@ -5,6 +5,7 @@
 #include "drivers/guest/layout.hpp"
 #include "drivers/instructions.hpp"
 #include "drivers/model/pci.hpp"
+#include "drivers/model/power.hpp"
 
 namespace kennel::service {
 
@@ -214,6 +215,18 @@ Result<LinuxEntry, LoadFault> load_linux(GuestMemory const& memory, LoadRequest 
     if (!write_processor_tables(memory) || !page.write(memory))
         return fault(LoadError::needs_more_memory, layout::kernel_least);
     return LinuxEntry{kernel.entry};
+}
+
+bool write_reset_vector(GuestMemory const& memory)
+{
+    constexpr u8 low = Power::reset_port & 0xff, high = Power::reset_port >> 8;
+    constexpr u8 code[] = {
+        0xba, low, high,                              // mov  $reset_port, %dx
+        0xb0, Power::reset_value,                     // mov  $reset_value, %al
+        0xee,                                         // out  %al, %dx
+        0xf4, 0xeb, 0xfd,                             // hlt, for ever
+    };
+    return memory.copy_out(layout::reset_vector, code);
 }
 
 void start_state(abi::VcpuState& state, LinuxEntry const& entry)

@@ -35,6 +35,10 @@ struct LinuxEntry { u64 rip; };              // the rest of the start is the sam
 
 Result<LinuxEntry, LoadFault> load_linux(GuestMemory const& memory, LoadRequest const& request);
 
+// What stands for a BIOS: code at the reset vector that asks for a reset. Linux reboots by jumping there in real mode
+// when its ACPI tables are hardware-reduced and there is no EFI. False: no RAM there.
+bool write_reset_vector(GuestMemory const& memory);
+
 // The state of the first processor: 64-bit mode, identity-mapped 4 GiB, flat segments, interrupts off.
 // General registers are the caller's: rsi = layout::zero_page, rsp = layout::stack_top.
 void start_state(abi::VcpuState& state, LinuxEntry const& entry);

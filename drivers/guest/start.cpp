@@ -68,7 +68,7 @@ Text load(Guest& guest, LinuxEntry& entry)
     for (GuestMemory::Part const& part : guest.memory.parts())
         fill_zero(part.host, part.size);
     auto const rsdp = write_acpi_tables(guest.memory, {dsdt_begin, dsdt_end}, cpu_count);
-    if (!rsdp)
+    if (!rsdp || !write_reset_vector(guest.memory))
         return describe(LoadFault{LoadError::no_acpi_room}, guest.kernel_name, guest.initrd_name);
     if (guest.recipe.initrd != abi::no_file && guest.initrd.empty())
         return describe(LoadFault{LoadError::initrd_missing}, guest.kernel_name, guest.initrd_name);

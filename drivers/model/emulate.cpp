@@ -23,49 +23,62 @@ u64 sign_extended(u64 value, u32 bytes)
 
 // ---- fetching ----
 
+// An instruction's bytes, as many as are within reach.
 struct Fetched {
-    u64   words[2] = {};
-    usize count = 0;                                  // bytes
-    std::span<u8 const> bytes() const { return {reinterpret_cast<u8 const*>(words), count}; }
+    u8    bytes[16] = {};
+    usize count = 0;
+    std::span<u8 const> view() const { return {bytes, std::min(count, max_instruction_bytes)}; }
 };
 
-Fetched fetch(GuestMemory const& memory, abi::ExecutionState const& state, u32 width)
+// It reaches into the next page, which may be anywhere, or nowhere when the instruction is short enough.
+Fetched fetch_across(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, u64 first)
 {
     Fetched fetched;
-    u64 const linear = (width == 64 ? 0 : state.cs_base) + state.rip;
-    auto const first = translate(memory, state, linear, Reach::fetch);
-    if (!first)
-        return fetched;
-    u64 const in_page = page_size - (*first & (page_size - 1));
-    if (in_page >= sizeof fetched.words) [[likely]] {
-        fetched.count = memory.copy_in(*first, fetched.words) ? max_instruction_bytes : 0;
-        return fetched;
-    }
-    // It may reach into the next page, which may be anywhere, or nowhere when the instruction is short enough.
-    u8* const to = reinterpret_cast<u8*>(fetched.words);
+    u64 const in_page = page_size - (first & (page_size - 1));
     auto const second = translate(memory, state, linear + in_page, Reach::fetch);
     for (usize i = 0; i < max_instruction_bytes; i++) {
         if (i >= in_page && !second)
             break;
-        if (!memory.copy_in(i < in_page ? *first + i : *second + (i - in_page), to[i]))
+        if (!memory.copy_in(i < in_page ? first + i : *second + (i - in_page), fetched.bytes[i]))
             break;
         fetched.count = i + 1;
     }
     return fetched;
 }
 
-Instruction const* find_instruction(DecodeCache& cache, Fetched const& fetched, u64 rip, u32 width)
+// The instruction at rip, decoded and remembered; nothing, and `why`, when there is none we know.
+std::optional<Instruction> find_instruction(GuestMemory const& memory, DecodeCache::Entry& entry, abi::ExecutionState const& state, u32 width,
+                                            char const*& why)
 {
-    DecodeCache::Entry& entry = cache.slot(rip);
-    if (entry.rip == rip && entry.width == width && !((entry.bytes[0] ^ fetched.words[0]) & entry.mask[0]) &&
-        !((entry.bytes[1] ^ fetched.words[1]) & entry.mask[1]) && entry.instruction.length <= fetched.count) [[likely]]
-        return &entry.instruction;
-    auto const decoded = decode(fetched.bytes(), width);
-    if (!decoded)
-        return nullptr;
-    u32 const length = decoded->length;
-    entry = {rip, {fetched.words[0], fetched.words[1]}, {ones(length), length > 8 ? ones(length - 8) : 0}, width, *decoded};
-    return &entry.instruction;
+    u64 const linear = (width == 64 ? 0 : state.cs_base) + state.rip;
+    Trail trail;
+    auto const first = translate(memory, state, linear, Reach::fetch, &trail);
+    if (!first) {
+        why = "the instruction's bytes are out of reach";
+        return std::nullopt;
+    }
+    auto const low = memory.look(*first), high = memory.look(*first + 8);
+    bool const in_one_page = low && high && (*first & (page_size - 1)) <= page_size - sizeof(Fetched::bytes);
+    Fetched fetched;
+    if (in_one_page) {
+        u64 const words[2] = {low->seen(), high->seen()};
+        std::memcpy(fetched.bytes, words, sizeof words);
+        fetched.count = sizeof words;
+    } else {
+        fetched = fetch_across(memory, state, linear, *first);
+    }
+    auto const decoded = decode(fetched.view(), width);
+    if (!decoded) {
+        why = "an instruction that is not supported on a device's memory";
+        return std::nullopt;
+    }
+    // Remembered where one trail leads to all of its bytes: the usual case, a driver in 64-bit mode.
+    if (trail.count && in_one_page) {
+        u32 const length = decoded->length;
+        entry = {state.rip, state.cr0, state.cr3, state.cr4, state.efer, width, state.cpl, trail, {*low, *high},
+                 {ones(length), length > 8 ? ones(length - 8) : 0}, *decoded};
+    }
+    return decoded;
 }
 
 // ---- registers and flags ----
@@ -207,11 +220,15 @@ Emulated emulate_memory(GuestMemory const& memory, Platform& platform, DecodeCac
     if (access.is_execute)
         return impossible("it executes outside its memory");
     u32 const width = code_width(state);
-    Fetched const fetched = fetch(memory, state, width);
-    Instruction const* const found = find_instruction(cache, fetched, state.rip, width);
-    if (!found) [[unlikely]]
-        return impossible(fetched.count ? "an instruction that is not supported on a device's memory" : "the instruction's bytes are out of reach");
-    Instruction const& instruction = *found;
+    DecodeCache::Entry& known = cache.slot(state.rip);
+    std::optional<Instruction> decoded;
+    if (!known.fits(state, width)) [[unlikely]] {
+        char const* why = "";
+        decoded = find_instruction(memory, known, state, width, why);
+        if (!decoded)
+            return impossible(why);
+    }
+    Instruction const& instruction = decoded ? *decoded : known.instruction;
 
     u32 const size = instruction.memory_size;
     u64 const source = instruction.immediate_source ? instruction.immediate : read_register(instruction, registers);

@@ -5,6 +5,7 @@
 #pragma once
 #include "drivers/guest_memory.hpp"
 #include "drivers/model/decode.hpp"
+#include "drivers/model/paging.hpp"
 #include "drivers/model/platform.hpp"
 #include "hv/abi/pages.hpp"
 
@@ -22,19 +23,32 @@ struct Emulated {
     char const* why = "";               // for `impossible`
 };
 
-// Instructions decoded before. A driver's accesses to a device come from few places in its code; each is decoded once
-// and recognised by address, width and the bytes themselves, which are compared every time: code may change.
+// Instructions decoded before. A driver's accesses to a device come from few places in its code, and each is decoded once.
+// Both what was decoded and the way to it may change under us, so both are compared every time: the instruction's bytes
+// and the page-table entries that lead to them. That costs a tenth of walking and decoding.
 class DecodeCache {
 public:
     struct Entry {
-        u64 rip = 0;
-        u64 bytes[2] = {}, mask[2] = {};
-        u32 width = 0;                  // 0: unused
+        u64 rip = 0, cr0 = 0, cr3 = 0, cr4 = 0, efer = 0;
+        u32 width = 0, cpl = 0;         // width 0: unused
+        Trail trail;
+        SeenWord bytes[2];
+        u64 mask[2] = {};               // of the instruction's own bytes
         Instruction instruction = {};
+
+        bool fits(abi::ExecutionState const& state, u32 code_width) const
+        {
+            return rip == state.rip && width == code_width && cr3 == state.cr3 && cr0 == state.cr0 && cr4 == state.cr4 && efer == state.efer &&
+                   cpl == state.cpl && trail.unchanged() && bytes[0].unchanged(mask[0]) && bytes[1].unchanged(mask[1]);
+        }
     };
 
     Entry& slot(u64 rip) { return entries_[(rip ^ rip >> 6) % entries]; }
-    void   clear() { *this = {}; }
+    void   clear()
+    {
+        for (Entry& entry : entries_)
+            entry.width = 0;
+    }
 
 private:
     static constexpr usize entries = 64;

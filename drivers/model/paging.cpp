@@ -26,14 +26,17 @@ bool allowed(u64 entry, Rules rules)
 }
 
 // Tables of 512 entries of 8 bytes, `levels` of them below `root`; the topmost may have fewer entries.
-std::optional<u64> walk_wide(GuestMemory const& memory, u64 root, u32 levels, u64 linear, Rules rules)
+std::optional<u64> walk_wide(GuestMemory const& memory, u64 root, u32 levels, u64 linear, Rules rules, Trail* trail)
 {
     u64 table = root;
     for (u32 level = levels; level-- > 0;) {
         u32 const shift = 12 + 9 * level;
-        u64 entry = 0;
-        if (!memory.copy_in(table + 8 * ((linear >> shift) & 511), entry))
+        auto const word = memory.look(table + 8 * ((linear >> shift) & 511));
+        if (!word)
             return std::nullopt;
+        u64 const entry = word->seen();
+        if (trail)
+            trail->steps[trail->count++] = *word;
         // PAE's page-directory-pointer entries have no rights, only "present".
         bool const pointer = levels == 3 && level == 2;
         if (pointer ? !(entry & present) : !allowed(entry, rules))
@@ -61,15 +64,17 @@ std::optional<u64> walk_narrow(GuestMemory const& memory, u64 root, u64 linear, 
 
 } // namespace
 
-std::optional<u64> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach)
+std::optional<u64> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach, Trail* trail)
 {
+    if (trail)
+        trail->count = 0;
     Rules const rules{reach == Reach::write, state.cpl == 3, (state.cr0 & cr0_write_protect) != 0};
     if (!(state.cr0 & cr0_paging))
         return linear & 0xffff'ffff;
     if (state.efer & efer_long_active) [[likely]]
-        return walk_wide(memory, state.cr3 & address_mask, 4, linear, rules);
+        return walk_wide(memory, state.cr3 & address_mask, 4, linear, rules, trail);
     if (state.cr4 & cr4_pae)
-        return walk_wide(memory, state.cr3 & 0xffff'ffe0, 3, linear & 0xffff'ffff, rules);
+        return walk_wide(memory, state.cr3 & 0xffff'ffe0, 3, linear & 0xffff'ffff, rules, nullptr);
     return walk_narrow(memory, state.cr3, linear & 0xffff'ffff, rules, state.cr4 & cr4_large);
 }
 

@@ -11,8 +11,24 @@ namespace kennel::service {
 
 enum class Reach : u8 { fetch, read, write };
 
+// The entries a walk through 4-level tables came by. As long as they are unchanged, and so is the state it depends on,
+// walking again would end at the same place.
+struct Trail {
+    SeenWord steps[4];
+    u32      count = 0;
+
+    bool unchanged() const
+    {
+        for (u32 i = 0; i < count; i++)
+            if (!steps[i].unchanged())
+                return false;
+        return true;
+    }
+};
+
 // Guest physical address of a linear one; nothing where the guest itself could not reach it, or the tables lie outside its RAM.
-std::optional<u64> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach);
+// `trail` is filled by walks of 4-level tables only; its count is 0 for all others.
+std::optional<u64> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach, Trail* trail = nullptr);
 
 // Width of the code that runs: 16, 32 or 64.
 u32 code_width(abi::ExecutionState const& state);
