@@ -165,7 +165,8 @@ void read_wall_clock(Screen& screen, Firmware const& firmware, abi::BootInfo& in
     }
     info.wall_clock_ns = *seconds * 1'000'000'000 + (time.Nanosecond < 1'000'000'000 ? time.Nanosecond : 0);
     screen.say("clock: ", u32{time.Year}, "-", TwoDigits{time.Month}, "-", TwoDigits{time.Day}, " ", TwoDigits{time.Hour}, ":",
-               TwoDigits{time.Minute}, ":", TwoDigits{time.Second}, time.TimeZone == unspecified_zone ? " (taken as UTC)" : " in the firmware's time zone");
+               TwoDigits{time.Minute}, ":", TwoDigits{time.Second}, time.TimeZone == unspecified_zone ? " (taken as UTC)" : " in the firmware's time zone",
+               ", the TSC at ", info.wall_clock_tsc);
 }
 
 } // namespace

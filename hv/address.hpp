@@ -12,7 +12,6 @@ struct HostPhysical  { u64 value = 0; auto operator<=>(HostPhysical const&) cons
 struct GuestPhysical { u64 value = 0; auto operator<=>(GuestPhysical const&) const = default; };
 
 struct Bytes { u64 value = 0; auto operator<=>(Bytes const&) const = default; };
-struct Pages { u64 value = 0; auto operator<=>(Pages const&) const = default; };
 
 constexpr HostPhysical  operator+(HostPhysical a, u64 bytes)  { return {a.value + bytes}; }
 constexpr GuestPhysical operator+(GuestPhysical a, u64 bytes) { return {a.value + bytes}; }

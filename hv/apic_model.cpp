@@ -163,7 +163,7 @@ ApicWrite ApicModel::write_command(u64 value)
             return {ApicAction::interrupt};
         }
         if (Command::Shorthand::get(value) == shorthand_self)
-            return self_interrupt(vector);
+            return {interrupt_self(vector) ? ApicAction::interrupt : ApicAction::done};
         return {ApicAction::send, value};
     case ApicDelivery::smi:
     case ApicDelivery::nmi:

@@ -97,12 +97,52 @@ public:
     ApicWrite write(u32 msr, u64 value, u64 now)
     {
         if (msr == ApicRegister::tsc_deadline)
-            return set_tsc_deadline(value);
+            return {write_deadline(value) ? ApicAction::timer : ApicAction::done};
         if (msr == ApicRegister::end_of_interrupt && value == 0)
-            return end_of_interrupt();
-        if (msr == ApicRegister::self_interrupt && value >= first_legal_vector && value <= 0xff)
-            return self_interrupt(static_cast<u8>(value));
+            return {end_interrupt() ? ApicAction::interrupt : ApicAction::done};
+        if (msr == ApicRegister::self_interrupt && is_legal(value))
+            return {interrupt_self(static_cast<u8>(value)) ? ApicAction::interrupt : ApicAction::done};
         return write_other(msr, value, now);
+    }
+    // The same three by name, for who has decoded the register. "TSC-Deadline Mode": 0 disarms; in the other modes the
+    // write does nothing (false), else deadline() changed.
+    bool write_deadline(u64 value)
+    {
+        if (timer_mode() != TimerMode::tsc_deadline)
+            return false;
+        expiry_ = value ? value : no_deadline;
+        publish_deadline();
+        return true;
+    }
+    // True: there are requests, so highest_pending() may have changed.
+    bool end_interrupt()
+    {
+        if (in_service_.empty())
+            return false;
+        in_service_.clear(in_service_.highest());
+        update_priority();
+        return !requests_.empty();
+    }
+    static bool is_legal(u64 vector) { return vector - first_legal_vector <= 0xff - first_legal_vector; }
+    bool interrupt_self(u8 vector)
+    {
+        if (!enabled())
+            return false;
+        requests_.set(vector);
+        level_.clear(vector);
+        return true;
+    }
+    // A request for `vector` and its delivery in one, where nothing else is requested and its class is high enough;
+    // false: it is not, and nothing changed.
+    bool deliver_alone(u8 vector)
+    {
+        if (!enabled() || !requests_.empty() || (vector >> 4) <= (processor_priority_ >> 4))
+            return false;
+        if (!level_.empty())
+            level_.clear(vector);
+        in_service_.set(vector);
+        processor_priority_ = vector & 0xf0;
+        return true;
     }
     u8   task_priority() const { return task_priority_; }
     void set_task_priority(u8 priority)
@@ -152,31 +192,6 @@ private:
     {
         u8 const serving = in_service_.empty() ? u8{0} : static_cast<u8>(in_service_.highest() & 0xf0);
         processor_priority_ = task_priority_ >= serving ? task_priority_ : serving;
-    }
-    ApicWrite end_of_interrupt()
-    {
-        if (in_service_.empty())
-            return {};
-        in_service_.clear(in_service_.highest());
-        update_priority();
-        return {requests_.empty() ? ApicAction::done : ApicAction::interrupt};
-    }
-    ApicWrite self_interrupt(u8 vector)
-    {
-        if (!enabled())
-            return {};
-        requests_.set(vector);
-        level_.clear(vector);
-        return {ApicAction::interrupt};
-    }
-    // "TSC-Deadline Mode": 0 disarms; in the other modes the write does nothing.
-    ApicWrite set_tsc_deadline(u64 value)
-    {
-        if (timer_mode() != TimerMode::tsc_deadline)
-            return {};
-        expiry_ = value ? value : no_deadline;
-        publish_deadline();
-        return {ApicAction::timer};
     }
     void publish_deadline() { deadline_ = Masked::get(lvt_[timer]) ? no_deadline : expiry_; }
     TimerMode timer_mode() const { return Mode::get(lvt_[timer]); }

@@ -27,7 +27,8 @@ void idle(Cpu& cpu);                               // sleep until an interrupt; 
 void relax();                                      // one turn of a spin loop; answers other CPUs' requests
 
 // ---- the run loop ----
-void prepare_entry(Cpu& cpu, Vcpu& vcpu);          // vcpu.attention was set: inject what its APIC has, or open a window
+void prepare_entry(Cpu& cpu, Vcpu& vcpu);          // vcpu.attention was set: inject what its APIC has, or open a window; wind the watchdog
+void take_pending_interrupts(Cpu& cpu);            // host interrupts that did not end the guest's run: handled by host_interrupt
 [[noreturn]] void start_running(Cpu& cpu);         // enter cpu.current, and from there on only exits
 
 // ---- one vCPU ----
@@ -35,6 +36,7 @@ bool create_vcpu(Vcpu& vcpu);                      // false: pool used up
 void skip_instruction(Vcpu& vcpu);                 // of the exit just taken
 void skip_bytes(Vcpu& vcpu, u32 length);           // for a decoded instruction; clears STI and MOV-SS blocking like the processor
 u32  instruction_length(Vcpu& vcpu);               // of the exit just taken
+void inject_interrupt(Vcpu& vcpu, u8 vector);      // the guest can take one now: interrupts_enabled, and nothing else is injected
 void set_status_flags(Vcpu& vcpu, u64 flags);      // CF PF AF ZF SF OF, as an instruction the service carried out left them
 void set_fault_address(Vcpu& vcpu, u64 address);   // CR2, for a page fault to be injected
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error);

@@ -140,46 +140,82 @@ Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
 
 namespace {
 
-// Everything but the writes that guests make all day.
-[[gnu::noinline]] Action other_msr(Vcpu& vcpu, MsrExit exit, arch::MsrOutcome outcome, u64 value)
+Action msr_outcome(Vcpu& vcpu, u32 index, bool is_write, arch::MsrOutcome outcome, u64 value)
 {
-    if (outcome == arch::MsrOutcome::done) {
-        count(vcpu, exit.is_write ? ExitCounter::msr_write : ExitCounter::msr_read);
-        arch::skip_instruction(vcpu);
-        return Action::resume;
-    }
-    if (outcome == arch::MsrOutcome::left_x2apic)
+    using enum arch::MsrOutcome;
+    switch (outcome) {
+    case done:
+        count(vcpu, is_write ? ExitCounter::msr_write : ExitCounter::msr_read);
+        break;
+    case timer:
+        count(vcpu, ExitCounter::apic);
+        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+        break;
+    case interrupt:
+        count(vcpu, ExitCounter::apic);
+        vcpu.look_at_interrupts();
+        break;
+    case nothing_due:
+        count(vcpu, ExitCounter::apic);
+        break;
+    case left_x2apic:
         return stop_vcpu(vcpu, abi::StopReason::left_x2apic, 0, value);
-    if (!vcpu.is_service && vcpu.partition->traps->find_msr(exit.index)) {
+    case denied:
+        if (vcpu.is_service || !vcpu.partition->traps->find_msr(index)) {
+            count(vcpu, ExitCounter::msr_denied);
+            return general_protection_fault(vcpu);
+        }
         count(vcpu, ExitCounter::msr_service);
-        abi::InterceptPage& page = *vcpu.page;
-        page.kind = abi::InterceptKind::msr;
-        page.msr = {exit.index, exit.is_write};
+        vcpu.page->kind = abi::InterceptKind::msr;
+        vcpu.page->msr = {index, is_write};
         vcpu.reply_length = arch::instruction_length(vcpu);
         return intercept(vcpu);
     }
-    count(vcpu, ExitCounter::msr_denied);
-    return general_protection_fault(vcpu);
+    arch::skip_instruction(vcpu);
+    return Action::resume;
 }
+
+u64 written_value(Vcpu& vcpu) { return (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff); }
+
+[[gnu::noinline]] Action other_msr_write(Vcpu& vcpu, u32 index)
+{
+    u64 const value = written_value(vcpu);
+    return msr_outcome(vcpu, index, true, arch::write_msr(vcpu, index, value), value);
+}
+
+[[gnu::noinline]] Action msr_read(Vcpu& vcpu, u32 index) { return msr_outcome(vcpu, index, false, arch::read_msr(vcpu, index), 0); }
 
 } // namespace
 
-Action dispatch(Vcpu& vcpu, MsrExit exit)
+Action dispatch(Vcpu& vcpu, MsrReadExit exit) { return msr_read(vcpu, exit.index); }
+
+Action dispatch(Vcpu& vcpu, MsrWriteExit exit)
 {
-    if (!exit.is_write) [[unlikely]]
-        return other_msr(vcpu, exit, arch::read_msr(vcpu, exit.index), 0);
-    u64 const value = (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff);
-    arch::MsrOutcome const outcome = arch::write_msr(vcpu, exit.index, value);
-    if (outcome == arch::MsrOutcome::timer) {
+    // The three that guests write all day.
+    u64 const value = written_value(vcpu);
+    if (vcpu.is_service) [[unlikely]]
+        return other_msr_write(vcpu, exit.index);
+    if (exit.index == ApicRegister::tsc_deadline) {
         count(vcpu, ExitCounter::tsc_deadline);
-        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
-    } else if (outcome == arch::MsrOutcome::interrupt) {
+        if (vcpu.apic.write_deadline(value))
+            watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+    } else if (exit.index == ApicRegister::end_of_interrupt && value == 0) {
         count(vcpu, ExitCounter::apic);
-        vcpu.look_at_interrupts();
-    } else if (outcome == arch::MsrOutcome::nothing_due) {
+        if (vcpu.apic.end_interrupt())
+            vcpu.look_at_interrupts();
+    } else if (exit.index == ApicRegister::self_interrupt && ApicModel::is_legal(value)) {
         count(vcpu, ExitCounter::apic);
+        u8 const vector = static_cast<u8>(value);
+        // One that can be taken at the next instruction need not be kept first.
+        if (vcpu.attention == 0 && arch::interrupts_enabled(vcpu) && vcpu.apic.deliver_alone(vector)) {
+            vcpu.counters->injected++;
+            arch::inject_interrupt(vcpu, vector);
+        } else {
+            vcpu.apic.interrupt_self(vector);
+            vcpu.look_at_interrupts();
+        }
     } else {
-        return other_msr(vcpu, exit, outcome, value);
+        return other_msr_write(vcpu, exit.index);
     }
     arch::skip_instruction(vcpu);
     return Action::resume;
@@ -256,6 +292,15 @@ Action dispatch(Vcpu& vcpu, InterruptExit exit)
     Cpu& cpu = *vcpu.cpu;
     host_interrupt(cpu, exit.vector);
     return cpu.attention && !vcpu.is_service ? Action::reschedule : Action::resume;   // a service runs until it waits
+}
+
+Action dispatch(Vcpu& vcpu, WatchdogExit)
+{
+    count(vcpu, ExitCounter::timer);
+    Cpu& cpu = *vcpu.cpu;
+    arch::take_pending_interrupts(cpu);
+    vcpu.attention |= Attention::watchdog;
+    return cpu.attention || arch::now() >= cpu.slice_end ? Action::reschedule : Action::resume;
 }
 
 Action dispatch(Vcpu& vcpu, WindowExit)

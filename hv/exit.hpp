@@ -20,7 +20,8 @@ struct HaltExit       {};
 struct PortExit       { u16 port; u8 size; bool is_input; };
 struct StringPortExit { u16 port; u8 size; bool is_input, is_rep; u8 address_size, segment; };   // INS, OUTS: an operand in memory
 struct MemoryExit     { GuestPhysical address; bool is_read, is_write, is_execute; bool during_delivery; };
-struct MsrExit        { u32 index; bool is_write; };
+struct MsrReadExit    { u32 index; };
+struct MsrWriteExit   { u32 index; };
 struct ControlExit    { enum class Register : u8 { cr0, cr4, cr8 } which; bool is_write; u8 general; };   // general: GPR number
 struct DebugRegisterExit {};
 struct XsetbvExit     {};
@@ -28,6 +29,7 @@ struct CacheExit      {};                                // INVD, WBINVD: nothin
 struct DeniedExit     { u8 vector; bool has_error; };    // an instruction guests do not have: answer with this exception
 struct ExceptionExit  { u8 vector; bool has_error; u32 error_code; u64 qualification; };
 struct InterruptExit  { u8 vector; };                    // a host vector, acknowledged
+struct WatchdogExit   {};                                // it has run for long without an exit
 struct WindowExit     {};                                // the guest can take an interrupt now
 struct NmiExit        {};
 struct MachineCheckExit {};
@@ -35,8 +37,8 @@ struct TripleFaultExit {};
 struct InvalidStateExit { u32 reason; u64 qualification; };
 struct UnsupportedExit  { u32 reason; u64 qualification; };
 
-using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrExit, ControlExit, DebugRegisterExit,
-                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WindowExit, NmiExit, MachineCheckExit,
+using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrReadExit, MsrWriteExit, ControlExit, DebugRegisterExit,
+                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WatchdogExit, WindowExit, NmiExit, MachineCheckExit,
                             TripleFaultExit, InvalidStateExit, UnsupportedExit>;
 
 } // namespace kennel

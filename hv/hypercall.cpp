@@ -217,13 +217,14 @@ Status vcpu_state_set(Caller& caller, Arguments const& a)
     Vcpu* vcpu = nullptr;
     if (Status status = find_resting(caller, a.rdi, Right::state, vcpu); status != Status::ok)
         return status;
-    if (vcpu->status == VcpuStatus::intercepted && vcpu->page->kind != abi::InterceptKind::stopped)
+    if (vcpu->status == VcpuStatus::intercepted && !vcpu->ended)
         return Status::bad_state;
     abi::VcpuState const state = vcpu->page->state;   // one copy; the page may change under us
     if (Status status = arch::set_state(*vcpu, state); status != Status::ok)
         return status;
     if (a.rsi == 1)
         reset_vcpu(*vcpu);
+    vcpu->ended = false;
     vcpu->status = VcpuStatus::ready;
     return Status::ok;
 }

@@ -44,50 +44,63 @@ void finish_wait(Vcpu& service)
     }
 }
 
+namespace {
+
+// All answers but `skip`.
+[[gnu::noinline]] abi::Status other_answer(Vcpu& vcpu, abi::Reply const volatile& page, abi::ReplyAction action)
+{
+    using enum abi::ReplyAction;
+    if (vcpu.ended && action != none)
+        return abi::Status::bad_state;         // it needs a new state, not an answer
+    switch (action) {
+    case retry:
+        if (vcpu.interrupted_delivery)
+            arch::reinject_interrupted_delivery(vcpu);
+        break;
+    case inject: {
+        u32 const vector = page.vector, has_error = page.has_error, error = page.error_code;
+        if (vector > 31 || vector == 2 || has_error > 1 || error > 0xffff)
+            return abi::Status::bad_argument;
+        if (vector == 14 && page.has_value)
+            arch::set_fault_address(vcpu, page.value);
+        arch::inject_exception(vcpu, static_cast<u8>(vector), has_error ? std::optional{error} : std::nullopt);
+        break;
+    }
+    case none:
+        vcpu.status = VcpuStatus::stopped;
+        return abi::Status::ok;
+    default:
+        return abi::Status::bad_argument;
+    }
+    vcpu.interrupted_delivery = false;
+    make_runnable(vcpu);
+    return abi::Status::ok;
+}
+
+} // namespace
+
 abi::Status answer(Cpu& here, Vcpu& vcpu)
 {
     if (vcpu.status != VcpuStatus::intercepted) [[unlikely]]
         return abi::Status::bad_state;
-    // The service may write the page at any moment: each word is read once, and the copy is checked.
-    abi::Reply const volatile& page = vcpu.page->reply;
-    abi::ReplyAction const action = page.action;
-
-    if (vcpu.cpu != &here) {
+    if (vcpu.cpu != &here) [[unlikely]] {
         request(here, vcpu, Request::answer);
         return abi::Status::ok;
     }
-    if (action == abi::ReplyAction::skip) [[likely]] {
-        if (vcpu.reply_length) [[likely]] {
-            arch::skip_bytes(vcpu, static_cast<u32>(vcpu.reply_length));
-        } else {
-            u32 const length = page.instruction_length;
-            if (length == 0 || length > 15 || vcpu.interrupted_delivery)
-                return abi::Status::bad_argument;
-            arch::skip_bytes(vcpu, length);
-            if (page.has_value)
-                arch::set_status_flags(vcpu, page.value);
-        }
-    } else if (action == abi::ReplyAction::retry) {
-        if (vcpu.interrupted_delivery)
-            arch::reinject_interrupted_delivery(vcpu);
-    } else if (action == abi::ReplyAction::inject) {
-        u32 const vector = page.vector, has_error = page.has_error, error = page.error_code;
-        if (vector == 14 && page.has_value)
-            arch::set_fault_address(vcpu, page.value);
-        if (vector > 31 || vector == 2 || has_error > 1 || error > 0xffff)
-            return abi::Status::bad_argument;
-        arch::inject_exception(vcpu, static_cast<u8>(vector), has_error ? std::optional{error} : std::nullopt);
-    } else if (action == abi::ReplyAction::none) {
-        vcpu.status = VcpuStatus::stopped;
-        return abi::Status::ok;
-    } else {
-        return abi::Status::bad_argument;
+    // The service may write the page at any moment: each word is read once, and the copy is checked.
+    abi::Reply const volatile& page = vcpu.page->reply;
+    abi::ReplyAction const action = page.action;
+    if (action != abi::ReplyAction::skip) [[unlikely]]
+        return other_answer(vcpu, page, action);
+    u64 length = vcpu.reply_length;            // the processor told it, or it is the service's to say
+    if (length == 0) {
+        length = page.instruction_length;
+        if (length - 1 > 14 || vcpu.ended || vcpu.interrupted_delivery) [[unlikely]]
+            return vcpu.ended ? abi::Status::bad_state : abi::Status::bad_argument;
+        if (page.has_value)
+            arch::set_status_flags(vcpu, page.value);
     }
-    if (vcpu.page->kind == abi::InterceptKind::stopped && action != abi::ReplyAction::none) {
-        vcpu.status = VcpuStatus::stopped;   // a stopped vCPU needs a new state, not an answer
-        return abi::Status::bad_state;
-    }
-    vcpu.interrupted_delivery = false;
+    arch::skip_bytes(vcpu, static_cast<u32>(length));
     make_runnable(vcpu);
     return abi::Status::ok;
 }

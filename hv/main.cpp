@@ -104,7 +104,7 @@ bool make_vcpu(Machine& machine, Partition& service, Cpu& cpu, abi::ServiceImage
     abi::VcpuState state{};
     constexpr u32 code = 0xa09b, data = 0xc093, task = 0x8b, unusable = 0x10000;
     state.rip = image.rip;
-    state.rflags = 2;
+    state.rflags = 0x202;                      // IF: nothing is ever injected, and it means hv need not look for pending interrupts
     state.cr0 = 0x8001'0033;
     state.cr3 = image.cr3;
     state.cr4 = 0x20;

@@ -93,6 +93,7 @@ void take_off(Vcpu& vcpu)
             cpu.slice_start = now;
             cpu.slice_end = cpu.guests.empty() ? ~0ull : now + guest->slice_left;
             watch_deadline(cpu, cpu.slice_end);
+            guest->attention |= Attention::watchdog;
             cpu.current = guest;
             return;
         }

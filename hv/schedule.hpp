@@ -12,6 +12,7 @@ struct Cpu;
 struct Vcpu;
 
 inline constexpr u64 slice_ms = 5;       // of a guest with weight 100
+inline constexpr u64 watchdog_ms = 5;    // no guest runs longer without hv looking at what is pending
 
 void schedule(Cpu& cpu);                 // sets cpu.current; sleeps while nothing is runnable
 void make_runnable(Vcpu& vcpu);          // a guest's vCPU, on its own CPU; status becomes runnable

@@ -106,6 +106,7 @@ void serve_requests(Vcpu& vcpu)
     page.stop = {reason, exit_reason, qualification, 0};
     arch::fill_execution_state(vcpu, page.execution);
     vcpu.reply_length = 0;
+    vcpu.ended = true;
     bool const running = vcpu.cpu->current == &vcpu;
     if (!running) {
         vcpu.status = VcpuStatus::intercepted;

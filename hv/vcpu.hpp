@@ -26,7 +26,7 @@ enum class VcpuStatus : u8 { created, ready, runnable, halted, intercepted, stop
 struct Request { static constexpr u32 start = 1, stop = 2, answer = 4, wake = 8, interrupt = 16, release = 32; };
 
 // Why prepare_entry has work: bits of Vcpu::attention.
-struct Attention { static constexpr u32 interrupt = 1, event = 2, state = 4; };
+struct Attention { static constexpr u32 interrupt = 1, watchdog = 2, yield = 4; };
 
 struct Vcpu {
     // -- the exit path reads these --
@@ -46,6 +46,7 @@ struct Vcpu {
     ApicModel   apic;
     u64         badge   = 0;                   // what `wait` returns for its intercepts
     u64         reply_length = 0;              // the processor's instruction length of the intercept being answered; 0: the service must say
+    bool        ended = false;                 // its message is `stopped`: only a new state lets it run again
     bool        interrupted_delivery = false;  // the intercept came in the middle of an event's delivery
     u32         weight  = 100;
     u64         slice_left = 0;                // TSC ticks of this turn not yet used

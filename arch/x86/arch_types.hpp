@@ -38,6 +38,7 @@ struct CpuArch {
     u64    vmxon_region = 0;               // host physical
     u8     idle_vector = 0;                // what woke an idle CPU; 0: nothing
     bool   has_vmx = false;
+    u32    exits_with_if_clear = 0;        // see look_for_interrupts
     Crossing crossing;
     alignas(16) u64 gdt[7] = {};
     TaskState task = {};
@@ -59,7 +60,7 @@ struct CpuidTable;
 struct VcpuArch {
     u64   vmcs = 0;                        // host physical
     GuestContext context;
-    CpuidTable const* cpuid = nullptr;     // null: a service
+    CpuidTable const* cpuid = nullptr;
     u64   mtrr_default = 0xc06;            // enabled, write-back. SDM, "IA32_MTRR_DEF_TYPE MSR"
     u64   tsc_adjust = 0;
     u64   misc_enable = 1;

@@ -16,6 +16,7 @@ struct Control { u8 bit; For whom; bool required; char const* reason; };
 inline constexpr Control pin_controls[] = {
     { 0, For::both,  true,  "external interrupts are hv's: they are routed, never delivered directly" },
     { 3, For::both,  true,  "an NMI belongs to the machine" },
+    { 6, For::guest, false, "preemption timer: a watchdog, see prepare_entry" },
 };
 
 inline constexpr Control primary_controls[] = {
@@ -51,6 +52,7 @@ inline constexpr Control exit_controls[] = {
     {20, For::both,  true,  "save EFER: a guest's own mode switches change LMA" },
     {21, For::both,  true,  "load EFER" },
     { 2, For::both,  true,  "save debug controls" },
+    {22, For::guest, false, "save the preemption timer: it counts the guest's own time, across exits" },
 };
 
 inline constexpr Control entry_controls[] = {

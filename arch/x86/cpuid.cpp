@@ -34,6 +34,9 @@ constexpr u32 avx_bits_leaf1_ecx = bits({12, 28, 29});
 constexpr u32 avx_bits_leaf7_ebx = bits({5, 16, 17, 21, 28, 30, 31});
 constexpr u32 avx512_bits_leaf7_ebx = bits({16, 17, 21, 28, 30, 31});
 
+// Leaves whose answer is not just a row: subleaves, or a mirror of the guest's own registers.
+constexpr u32 special_leaves = bits({1, 4, 7, 0xb, 0xd});
+
 // KVM's paravirtual interface, features we serve: CLOCKSOURCE2 (3), NOP_IO_DELAY (1), CLOCKSOURCE_STABLE (24).
 constexpr u32 kvm_features = bits({1, 3, 24});
 
@@ -69,6 +72,11 @@ void find_extended_features(HostFeatures& features)
     features.extended_size = cpuid(0xd).ebx;
 }
 
+namespace {
+// A service's: every leaf is special.
+constinit CpuidTable const service_cpuid{~0u, {}, {}, {}, {}, {}, {}, {}};
+}
+
 CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
 {
     auto* table = partition.pool.create<CpuidTable>();
@@ -79,8 +87,8 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     bool const avx = features.xcr0 & Xcr0::avx, avx512 = features.xcr0 & bit(5);
 
     CpuidWords vendor = pass(0);
-    table->basic_last = 0x16;
-    vendor.eax = table->basic_last;
+    table->special = special_leaves;
+    vendor.eax = 0x16;
     table->basic[0] = vendor;
     CpuidWords& one = table->basic[1];
     one = pass(1);
@@ -143,9 +151,6 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
 
 namespace {
 
-// Leaves whose answer is not just a row: subleaves, or a mirror of the guest's own registers.
-constexpr u32 special_leaves = bits({1, 4, 7, 0xb, 0xd});
-
 void give(abi::Registers& registers, CpuidWords const& words)
 {
     registers.rax = words.eax;
@@ -171,10 +176,15 @@ u32 compacted_size(CpuidTable const& table, u64 xcr0)
 [[gnu::noinline]] CpuidWords special(Vcpu& vcpu, u32 leaf, u32 subleaf)
 {
     CpuidTable const* table = vcpu.arch.cpuid;
-    if (!table) {
+    if (table == &service_cpuid) {
         // A service: the processor as it is. It holds no secret, and there is nothing hv would not let it use but the FPU.
         CpuidResult const r = cpuid(leaf, subleaf);
         return {r.eax, r.ebx, r.ecx, r.edx};
+    }
+    if (leaf == 1) {                                   // SDM, "CPUID": OSXSAVE mirrors CR4
+        CpuidWords words = table->basic[1];
+        words.ecx |= static_cast<u32>((vmread(vmcs::guest_cr4) & Cr4::osxsave) << (27 - 18));
+        return words;
     }
     if (leaf == 4)
         return subleaf < 5 ? table->cache[subleaf] : CpuidWords{};
@@ -206,20 +216,17 @@ void answer_cpuid(Vcpu& vcpu)
     abi::Registers& registers = vcpu.registers();
     u32 const leaf = static_cast<u32>(registers.rax);
     CpuidTable const* table = vcpu.arch.cpuid;
-    if (!table || leaf >= CpuidTable::basic_count || ((special_leaves & ~2u) >> leaf) & 1) [[unlikely]] {
-        give(registers, special(vcpu, leaf, static_cast<u32>(registers.rcx)));
-        return;
-    }
-    CpuidWords words = table->basic[leaf];
-    if (leaf == 1)                                     // SDM, "CPUID": OSXSAVE mirrors CR4
-        words.ecx |= static_cast<u32>((vmread(vmcs::guest_cr4) & Cr4::osxsave) << (27 - 18));
-    give(registers, words);
+    if (leaf >= CpuidTable::basic_count || ((table->special >> leaf) & 1)) [[unlikely]]
+        return give(registers, special(vcpu, leaf, static_cast<u32>(registers.rcx)));
+    give(registers, table->basic[leaf]);
 }
+
+CpuidTable const* cpuid_of_services() { return &service_cpuid; }
 
 bool write_xcr0(Vcpu& vcpu, u64 value)
 {
     u64 const offered = host_features().xcr0;
-    if (!vcpu.arch.cpuid || !host_features().xsave || (value & ~offered) || !(value & Xcr0::x87))
+    if (vcpu.is_service || !host_features().xsave || (value & ~offered) || !(value & Xcr0::x87))
         return false;
     // SDM, "XSETBV": AVX needs SSE, AVX-512 needs AVX and comes whole.
     if (((value & Xcr0::avx) && !(value & Xcr0::sse)) || ((value & Xcr0::avx512) && ((value & Xcr0::avx512) != Xcr0::avx512 || !(value & Xcr0::avx))))

@@ -10,8 +10,7 @@ struct CpuidWords { u32 eax, ebx, ecx, edx; };
 
 struct CpuidTable {
     static constexpr u32 basic_count = 0x1c, extended_count = 9, hypervisor_count = 2, kvm_count = 2;
-    u32        basic_last;
-    u32        xsave_last_sizes[2];                 // leaf 0xD.1.. are in `xsave`
+    u32        special;                             // bit n: leaf n is more than its row in `basic`
     CpuidWords basic[basic_count];                  // 0 .., subleaf 0 where a leaf has several
     CpuidWords cache[5];                            // leaf 4
     CpuidWords topology[2];                         // leaf 0xB
@@ -22,6 +21,7 @@ struct CpuidTable {
 };
 static_assert(sizeof(CpuidTable) <= page_size);
 
+CpuidTable const* cpuid_of_services();
 CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu);
 void reset_extended_state(GuestContext& context);
 void find_extended_features(HostFeatures& features);

@@ -31,44 +31,22 @@ common:
         cmpq    $32, (%rsp)
         jae     interrupt
         /* An exception: all registers to the stack, in abi::Registers order, for the report. */
-        push    %r15
-        push    %r14
-        push    %r13
-        push    %r12
-        push    %r11
-        push    %r10
-        push    %r9
-        push    %r8
-        push    %rdi
-        push    %rsi
-        push    %rbp
-        push    %rsp
-        push    %rbx
-        push    %rdx
-        push    %rcx
-        push    %rax
+        .irp    r, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rsp, rbx, rdx, rcx, rax
+        push    %\r
+        .endr
         mov     %rsp, %rdi
         mov     %rsp, %rbx
         cld
         and     $-16, %rsp
         call    host_exception          /* returns only for an NMI */
         mov     %rbx, %rsp
-        pop     %rax
-        pop     %rcx
-        pop     %rdx
-        pop     %rbx
+        .irp    r, rax, rcx, rdx, rbx
+        pop     %\r
+        .endr
         add     $8, %rsp                /* rsp itself comes back with IRETQ */
-        pop     %rbp
-        pop     %rsi
-        pop     %rdi
-        pop     %r8
-        pop     %r9
-        pop     %r10
-        pop     %r11
-        pop     %r12
-        pop     %r13
-        pop     %r14
-        pop     %r15
+        .irp    r, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+        pop     %\r
+        .endr
         add     $16, %rsp
         iretq
 

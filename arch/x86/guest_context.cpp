@@ -32,9 +32,9 @@ void save(GuestContext& context)
     context.tsc_aux = rdmsr(Msr::tsc_aux);
     context.cr2 = read_cr2();
     if (context.debug_loaded) {
-        for (unsigned i = 0; i < 4; i++)
-            context.debug[i] = read_dr(i);
-        context.dr6 = read_dr(6);
+        u64 const now[4] = {read_dr<0>(), read_dr<1>(), read_dr<2>(), read_dr<3>()};
+        memcpy(context.debug, now, sizeof now);
+        context.dr6 = read_dr<6>();
     }
 }
 
@@ -57,6 +57,8 @@ void load(GuestContext const& context)
     write_cr2(context.cr2);
 }
 
+void write_debug_addresses(u64 const (&a)[4]) { write_dr<0>(a[0]), write_dr<1>(a[1]), write_dr<2>(a[2]), write_dr<3>(a[3]); }
+
 void debug_registers_exit(Vcpu& vcpu)
 {
     if (!vcpu.arch.context.debug_loaded)
@@ -64,8 +66,7 @@ void debug_registers_exit(Vcpu& vcpu)
     LoadedVmcs const loaded{vcpu};
     vcpu.arch.context.debug_loaded = false;
     vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
-    for (unsigned i = 0; i < 4; i++)
-        write_dr(i, 0);
+    write_debug_addresses({});
 }
 
 } // namespace
@@ -121,9 +122,8 @@ bool debug_registers_to_guest(Cpu&, Vcpu& vcpu)
     if (vcpu.is_service)
         return false;
     GuestContext& context = vcpu.arch.context;
-    for (unsigned i = 0; i < 4; i++)
-        write_dr(i, context.debug[i]);
-    write_dr(6, context.dr6);
+    write_debug_addresses(context.debug);
+    write_dr<6>(context.dr6);
     context.debug_loaded = true;
     vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) & ~primary_mov_dr);
     return true;

@@ -14,6 +14,8 @@ struct HostFeatures {
     u64  xcr0 = 0;                    // extended states a guest may use
     u32  extended_size = 512;         // bytes of an XSAVE area holding them
     u64  vmx_basic = 0;
+    bool preemption_timer = false;
+    u32  preemption_shift = 0;        // it counts TSC ticks >> this
     u64  timer_ticks_per_tsc = 0;     // one-shot APIC timer: APIC ticks per TSC tick, 32.32 fixed point; 0: TSC-deadline
     u32  crossing_actions = 0;        // bits of Crossing
 };
@@ -27,7 +29,13 @@ void setup_stacks(Machine& machine, Cpu& cpu);
 void load_tables(Cpu& cpu);
 struct HostSelector { static constexpr u16 code = 0x08, data = 0x10, task = 0x28; };
 u64 idt_base();
-Cpu& this_cpu();                      // for vectors and locks, which are given nothing
+// For vectors and locks, which are given nothing: CpuArch::self.
+inline Cpu& this_cpu()
+{
+    Cpu* cpu;
+    asm volatile("mov %%gs:0, %0" : "=r"(cpu));
+    return *cpu;
+}
 
 // apic.cpp
 void find_apic(Machine& machine);     // maps it where it has registers in memory, measures its timer where needed

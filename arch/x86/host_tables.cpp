@@ -82,11 +82,16 @@ void load_tables(Cpu& cpu)
     wrmsr(Msr::gs_base, reinterpret_cast<u64>(&cpu.arch));
 }
 
-Cpu& this_cpu()
+void take_pending_interrupts(Cpu& cpu)
 {
-    Cpu* cpu;
-    asm volatile("mov %%gs:0, %0" : "=r"(cpu));
-    return *cpu;
+    do {
+        cpu.arch.idle_vector = 0;
+        asm volatile("sti; nop; cli" : : : "memory");
+        if (u8 const vector = *const_cast<u8 volatile*>(&cpu.arch.idle_vector))
+            host_interrupt(cpu, vector);
+        else
+            return;
+    } while (true);
 }
 
 void idle(Cpu& cpu)

@@ -42,29 +42,8 @@ inline void write_cr2(u64 v) { asm volatile("mov %0, %%cr2" : : "r"(v)); }
 inline void write_cr3(u64 v) { asm volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 inline void write_cr4(u64 v) { asm volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 
-inline u64 read_dr(unsigned n)
-{
-    u64 v = 0;
-    switch (n) {
-    case 0: asm volatile("mov %%dr0, %0" : "=r"(v)); break;
-    case 1: asm volatile("mov %%dr1, %0" : "=r"(v)); break;
-    case 2: asm volatile("mov %%dr2, %0" : "=r"(v)); break;
-    case 3: asm volatile("mov %%dr3, %0" : "=r"(v)); break;
-    default: asm volatile("mov %%dr6, %0" : "=r"(v)); break;
-    }
-    return v;
-}
-inline void write_dr(unsigned n, u64 v)
-{
-    switch (n) {
-    case 0: asm volatile("mov %0, %%dr0" : : "r"(v)); break;
-    case 1: asm volatile("mov %0, %%dr1" : : "r"(v)); break;
-    case 2: asm volatile("mov %0, %%dr2" : : "r"(v)); break;
-    case 3: asm volatile("mov %0, %%dr3" : : "r"(v)); break;
-    case 7: asm volatile("mov %0, %%dr7" : : "r"(v)); break;
-    default: asm volatile("mov %0, %%dr6" : : "r"(v)); break;
-    }
-}
+template<unsigned n> u64  read_dr() { u64 v; asm volatile("mov %%dr%c1, %0" : "=r"(v) : "i"(n)); return v; }
+template<unsigned n> void write_dr(u64 v) { asm volatile("mov %0, %%dr%c1" : : "r"(v), "i"(n)); }
 
 inline void xsetbv(u32 index, u64 value)
 {

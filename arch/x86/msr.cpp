@@ -36,10 +36,7 @@ constexpr Row rows[] = {
     { Msr::pat,               Rule::pat,          0,       "in the VMCS; checked as the processor would" },
     { Msr::mtrr_def_type,     Rule::mtrr_default, 0,       "Linux turns it off and on around its PAT setup" },
     { Msr::efer,              Rule::efer,         0,       "in the VMCS; LMA follows LME and paging" },
-    { 0xc001001f,             Rule::ignore,       0,       "an AMD register Linux probes" },
-    { 0xc0010015,             Rule::ignore,       0,       "likewise" },
     { 0x140,                  Rule::ignore,       0,       "MISC_FEATURES_ENABLES: no CPUID faulting" },
-    { 0x1a,                   Rule::ignore,       0,       "unused, some kernels probe it" },
     { 0x17,                   Rule::constant,     0,       "PLATFORM_ID: slot 0" },
     { 0x34,                   Rule::constant,     0,       "SMI count: none that a guest could see" },
 };
@@ -106,36 +103,6 @@ MsrOutcome outcome_of(Vcpu& vcpu, ApicWrite effect)
     return MsrOutcome::denied;
 }
 
-[[gnu::noinline]] MsrOutcome write_other(Vcpu& vcpu, u32 index, u64 value)
-{
-    if (ApicRegister::is_one(index))
-        return outcome_of(vcpu, vcpu.apic.write(index, value, rdtsc()));
-    Row const* row = find(index);
-    if (!row)
-        return MsrOutcome::denied;
-    switch (row->rule) {
-    case Rule::constant:     return MsrOutcome::denied;
-    case Rule::ignore: case Rule::tsc: break;
-    case Rule::apic_base:
-        if ((value ^ apic_base_value(vcpu)) & ~bit(8))
-            return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
-        break;
-    case Rule::efer:
-        if (!write_efer(value))
-            return MsrOutcome::denied;
-        break;
-    case Rule::pat:
-        if (!valid_pat(value))
-            return MsrOutcome::denied;
-        vmwrite(vmcs::guest_pat, value);
-        break;
-    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
-    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
-    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
-    }
-    return MsrOutcome::done;
-}
-
 } // namespace
 
 [[gnu::noinline]] MsrOutcome read_msr(Vcpu& vcpu, u32 index)
@@ -169,14 +136,32 @@ MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
 {
     if (vcpu.is_service)
         return MsrOutcome::denied;
-    // The three that guests write all day need no time, so they do not wait for it.
-    if (index == ApicRegister::tsc_deadline)
-        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::tsc_deadline, value, 0));
-    if (index == ApicRegister::end_of_interrupt)
-        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::end_of_interrupt, value, 0));
-    if (index == ApicRegister::self_interrupt)
-        return outcome_of(vcpu, vcpu.apic.write(ApicRegister::self_interrupt, value, 0));
-    return write_other(vcpu, index, value);
+    if (ApicRegister::is_one(index))
+        return outcome_of(vcpu, vcpu.apic.write(index, value, rdtsc()));
+    Row const* row = find(index);
+    if (!row)
+        return MsrOutcome::denied;
+    switch (row->rule) {
+    case Rule::constant:     return MsrOutcome::denied;
+    case Rule::ignore: case Rule::tsc: break;
+    case Rule::apic_base:
+        if ((value ^ apic_base_value(vcpu)) & ~bit(8))
+            return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
+        break;
+    case Rule::efer:
+        if (!write_efer(value))
+            return MsrOutcome::denied;
+        break;
+    case Rule::pat:
+        if (!valid_pat(value))
+            return MsrOutcome::denied;
+        vmwrite(vmcs::guest_pat, value);
+        break;
+    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
+    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
+    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
+    }
+    return MsrOutcome::done;
 }
 
 // CR0 and CR4 exit only when a guest changes a bit that is hv's. hv never carries the write out itself: it would need

@@ -6,8 +6,6 @@
 #include "arch/x86/registers.hpp"
 #include "hv/log.hpp"
 
-extern "C" char text_start[], text_end[], rodata_start[], rodata_end[], image_end[];
-
 namespace kennel::arch {
 
 namespace {
@@ -42,7 +40,7 @@ void HostPaging::unmap_page(u64 virtual_address)
     invlpg(virtual_address);
 }
 
-void HostPaging::build(Machine& machine)
+void HostPaging::build(Machine& machine, Image const& image)
 {
     machine_ = &machine;
     void* root = machine.master.lock()->allocate();
@@ -50,13 +48,12 @@ void HostPaging::build(Machine& machine)
         panic("hv's pool is empty");
     root_ = machine.block.physical(root);
 
-    auto between = [](u64 at, char const* from, char const* to) { return at >= reinterpret_cast<u64>(from) && at < reinterpret_cast<u64>(to); };
     for (u64 offset = 0; offset < machine.boot->block_size; offset += page_size) {
         u64 const at = abi::image_virtual_base + offset;
         u64 flags = Page::writable | Page::no_execute;
-        if (between(at, text_start, text_end))
+        if (at >= image.text && at < image.text_end)
             flags = 0;
-        else if (between(at, rodata_start, rodata_end))
+        else if (at >= image.constants && at < image.constants_end)
             flags = Page::no_execute;
         map_page(at, {machine.boot->block_base + offset}, flags);
     }

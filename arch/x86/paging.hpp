@@ -19,7 +19,8 @@ struct Page { static constexpr u64 present = 1, writable = 2, write_through = 8,
 
 class HostPaging {
 public:
-    void build(Machine& machine);                       // panics when the pool cannot hold it: nothing works without
+    struct Image { u64 text, text_end, constants, constants_end; };   // virtual, page-aligned: what the linker script says
+    void build(Machine& machine, Image const& image);   // panics when the pool cannot hold it: nothing works without
     void use() const;                                   // on this CPU
     void* map_device(HostPhysical base, u64 size);      // uncached, never unmapped
     void map_page(u64 virtual_address, HostPhysical page, u64 flags);

@@ -23,31 +23,18 @@ struct Xcr0 { static constexpr u64 x87 = bit(0), sse = bit(1), avx = bit(2), avx
 
 struct Msr {
     static constexpr u32
-        tsc                = 0x010,
-        apic_base          = 0x01b,
-        feature_control    = 0x03a,
-        tsc_adjust         = 0x03b,
-        spec_ctrl          = 0x048,
-        pred_cmd           = 0x049,
-        bios_sign_id       = 0x08b,
-        platform_info      = 0x0ce,
-        mtrr_cap           = 0x0fe,
-        arch_capabilities  = 0x10a,
-        flush_cmd          = 0x10b,
-        sysenter_cs        = 0x174, sysenter_esp = 0x175, sysenter_eip = 0x176,
-        mcg_cap            = 0x179, mcg_status = 0x17a,
-        misc_enable        = 0x1a0,
-        debugctl           = 0x1d9,
-        pat                = 0x277,
-        mtrr_def_type      = 0x2ff,
-        vmx_basic          = 0x480, vmx_misc = 0x485, vmx_cr0_fixed0 = 0x486, vmx_cr0_fixed1 = 0x487, vmx_cr4_fixed0 = 0x488,
-        vmx_cr4_fixed1     = 0x489, vmx_secondary = 0x48b, vmx_ept_vpid = 0x48c,
-        vmx_true_pin       = 0x48d, vmx_true_primary = 0x48e, vmx_true_exit = 0x48f, vmx_true_entry = 0x490,
-        tsc_deadline       = 0x6e0,
-        x2apic_first       = 0x800, x2apic_last = 0x83f,
-        efer               = 0xc0000080,
-        star               = 0xc0000081, lstar = 0xc0000082, cstar = 0xc0000083, fmask = 0xc0000084,
-        fs_base            = 0xc0000100, gs_base = 0xc0000101, kernel_gs_base = 0xc0000102, tsc_aux = 0xc0000103;
+        tsc             = 0x010, apic_base       = 0x01b, feature_control = 0x03a, tsc_adjust      = 0x03b,
+        pred_cmd        = 0x049, bios_sign_id    = 0x08b, platform_info   = 0x0ce, mtrr_cap        = 0x0fe,
+        arch_capabilities = 0x10a, flush_cmd     = 0x10b,
+        sysenter_cs     = 0x174, sysenter_esp    = 0x175, sysenter_eip    = 0x176,
+        mcg_cap         = 0x179, mcg_status      = 0x17a, misc_enable     = 0x1a0, debugctl        = 0x1d9,
+        pat             = 0x277, mtrr_def_type   = 0x2ff,
+        vmx_basic       = 0x480, vmx_misc        = 0x485, vmx_cr0_fixed0  = 0x486, vmx_cr0_fixed1  = 0x487,
+        vmx_cr4_fixed0  = 0x488, vmx_cr4_fixed1  = 0x489, vmx_secondary   = 0x48b, vmx_ept_vpid    = 0x48c,
+        vmx_true_pin    = 0x48d, vmx_true_primary = 0x48e, vmx_true_exit  = 0x48f, vmx_true_entry  = 0x490,
+        tsc_deadline    = 0x6e0, x2apic_first    = 0x800,
+        efer            = 0xc0000080, star       = 0xc0000081, lstar      = 0xc0000082, cstar      = 0xc0000083, fmask = 0xc0000084,
+        fs_base         = 0xc0000100, gs_base    = 0xc0000101, kernel_gs_base = 0xc0000102, tsc_aux = 0xc0000103;
 };
 
 } // namespace kennel::arch

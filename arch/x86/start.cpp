@@ -8,7 +8,7 @@
 #include "hv/schedule.hpp"
 
 extern "C" {
-extern char image_end[];
+extern char text_start[], text_end[], rodata_start[], rodata_end[];
 [[noreturn]] void boot_cpu_main(kennel::abi::BootInfo const* boot);
 }
 
@@ -61,7 +61,8 @@ void boot_cpu_main(kennel::abi::BootInfo const* boot)
 
     make_pool(*boot);
     place_trampoline(machine);
-    paging.build(machine);
+    auto const at = [](char const* symbol) { return reinterpret_cast<u64>(symbol); };
+    paging.build(machine, {at(text_start), at(text_end), at(rodata_start), at(rodata_end)});
     setup_stacks(machine, cpu);
     paging.use();
     load_tables(cpu);

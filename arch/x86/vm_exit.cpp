@@ -17,12 +17,11 @@ namespace {
 
 // SDM, "VMX Basic Exit Reasons".
 enum class ExitReason : u16 {
-    exception_or_nmi = 0, external_interrupt = 1, triple_fault = 2, init_signal = 3, sipi = 4, interrupt_window = 7, nmi_window = 8,
-    task_switch = 9, cpuid = 10, getsec = 11, hlt = 12, invd = 13, invlpg = 14, rdpmc = 15, rdtsc = 16, rsm = 17, vmcall = 18,
-    vmclear = 19, vmlaunch = 20, vmptrld = 21, vmptrst = 22, vmread = 23, vmresume = 24, vmwrite = 25, vmxoff = 26, vmxon = 27,
-    control_register = 28, debug_register = 29, io = 30, rdmsr = 31, wrmsr = 32, entry_invalid_state = 33, entry_msr_loading = 34,
-    mwait = 36, monitor = 39, pause = 40, entry_machine_check = 41, tpr_below_threshold = 43, ept_violation = 48,
-    ept_misconfiguration = 49, invept = 50, rdtscp = 51, preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55, invpcid = 58,
+        exception_or_nmi = 0, external_interrupt = 1, triple_fault = 2, interrupt_window = 7, cpuid = 10, getsec = 11, hlt = 12,
+        invd = 13, rdpmc = 15, vmcall = 18, vmclear = 19, vmlaunch = 20, vmptrld = 21, vmptrst = 22, vmread = 23, vmresume = 24,
+        vmwrite = 25, vmxoff = 26, vmxon = 27, control_register = 28, debug_register = 29, io = 30, rdmsr = 31, wrmsr = 32,
+        entry_invalid_state = 33, entry_msr_loading = 34, mwait = 36, monitor = 39, entry_machine_check = 41, ept_violation = 48,
+        invept = 50, preemption_timer = 52, invvpid = 53, wbinvd = 54, xsetbv = 55,
 };
 
 // SDM, "Exit Qualification for I/O Instructions".
@@ -58,6 +57,7 @@ struct ExitInterruption {
 };
 
 constexpr u8 invalid_opcode = 6, general_protection = 13;
+constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14;
 
 // INS and OUTS: their memory operand is the service's to find.
 [[gnu::noinline, gnu::cold]] Action decode_string_port(Vcpu& vcpu, u64 q)
@@ -103,16 +103,16 @@ Action decode_port(Vcpu& vcpu)
     return dispatch(vcpu, ControlExit{which == 0 ? Register::cr0 : which == 4 ? Register::cr4 : Register::cr8, access == 0, general});
 }
 
-Action decode(Vcpu& vcpu, ExitReason reason)
+Action decode(Vcpu& vcpu, u16 reason)
 {
     using R = ExitReason;
-    switch (reason) {
+    switch (static_cast<R>(reason)) {
     case R::cpuid:              return dispatch(vcpu, CpuidExit{});
     case R::vmcall:             return dispatch(vcpu, HypercallExit{});
     case R::hlt:                return dispatch(vcpu, HaltExit{});
     case R::io:                 return decode_port(vcpu);
-    case R::rdmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), false});
-    case R::wrmsr:              return dispatch(vcpu, MsrExit{static_cast<u32>(vcpu.registers().rcx), true});
+    case R::rdmsr:              return dispatch(vcpu, MsrReadExit{static_cast<u32>(vcpu.registers().rcx)});
+    case R::wrmsr:              return dispatch(vcpu, MsrWriteExit{static_cast<u32>(vcpu.registers().rcx)});
     case R::external_interrupt: return dispatch(vcpu, InterruptExit{ExitInterruption::Vector::get(vmread(vmcs::exit_interruption))});
     case R::interrupt_window:
         vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) & ~primary_interrupt_window);
@@ -126,30 +126,57 @@ Action decode(Vcpu& vcpu, ExitReason reason)
     case R::exception_or_nmi:   return decode_exception(vcpu);
     case R::control_register:   return decode_control(vcpu);
     case R::debug_register:     return dispatch(vcpu, DebugRegisterExit{});
+    case R::preemption_timer:   return dispatch(vcpu, WatchdogExit{});
     case R::xsetbv:             return dispatch(vcpu, XsetbvExit{});
     case R::invd: case R::wbinvd:  return dispatch(vcpu, CacheExit{});
     case R::triple_fault:       return dispatch(vcpu, TripleFaultExit{});
     case R::entry_invalid_state: case R::entry_msr_loading:
-                             return dispatch(vcpu, InvalidStateExit{static_cast<u32>(reason), vmread(vmcs::exit_qualification)});
+                             return dispatch(vcpu, InvalidStateExit{reason, vmread(vmcs::exit_qualification)});
     case R::entry_machine_check: return dispatch(vcpu, MachineCheckExit{});
     case R::vmclear: case R::vmlaunch: case R::vmptrld: case R::vmptrst: case R::vmread: case R::vmresume: case R::vmwrite: case R::vmxoff: case R::vmxon:
     case R::invept: case R::invvpid: case R::getsec: case R::mwait: case R::monitor:
                              return dispatch(vcpu, DeniedExit{invalid_opcode, false});
     case R::rdpmc:              return dispatch(vcpu, DeniedExit{general_protection, true});
-    default:                 return dispatch(vcpu, UnsupportedExit{static_cast<u32>(reason), vmread(vmcs::exit_qualification)});
+    default:                    return dispatch(vcpu, UnsupportedExit{reason, vmread(vmcs::exit_qualification)});
     }
 }
 
 } // namespace
 
+// An external interrupt ends a guest's run whatever its IF is, says the SDM ("External-interrupt exiting"). Bochs forgets that
+// when a guest is entered with IF clear, until it changes IF: a guest that spins or exits with interrupts off would own the
+// CPU. So hv looks by itself: the preemption timer ends long runs, and every 16th exit with IF clear takes what is pending.
+// On a processor that costs an exit every few milliseconds of uninterrupted running, and finds nothing.
+static void look_for_interrupts(Cpu& cpu)
+{
+    if (++cpu.arch.exits_with_if_clear % 16)
+        return;
+    take_pending_interrupts(cpu);
+    if (cpu.attention || rdtsc() >= cpu.slice_end)
+        cpu.current->attention |= Attention::yield;
+}
+
 // ---- what hv asks about the exit just taken ----
 
-u32 instruction_length(Vcpu&) { return vmread(vmcs::exit_instruction_length); }
+u32 instruction_length(Vcpu&) { return static_cast<u32>(vmread(vmcs::exit_instruction_length)); }
+
+// What is rare about an instruction that is stepped over.
+[[gnu::noinline]] static void step_over_specially(u64 rflags)
+{
+    // Single-stepped, it traps behind itself like any other: SDM, "Pending Debug Exceptions", BS.
+    if (rflags & trap_flag)
+        vmwrite(vmcs::guest_pending_debug, vmread(vmcs::guest_pending_debug) | pending_single_step);
+    if (!(rflags & interrupt_flag))
+        look_for_interrupts(this_cpu());
+}
 
 // SDM, "Interruptibility State": an instruction that completes ends the shadow of a STI or MOV SS before it.
-static void advance(u32 length)
+static void advance(u64 length)
 {
     vmwrite(vmcs::guest_rip, vmread(vmcs::guest_rip) + length);
+    u64 const rflags = vmread(vmcs::guest_rflags);
+    if ((rflags & (trap_flag | interrupt_flag)) != interrupt_flag) [[unlikely]]
+        step_over_specially(rflags);
     u32 const blocked = vmread(vmcs::guest_interruptibility);
     if (blocked & (blocking_by_sti | blocking_by_mov_ss)) [[unlikely]]
         vmwrite(vmcs::guest_interruptibility, blocked & ~(blocking_by_sti | blocking_by_mov_ss));
@@ -209,15 +236,16 @@ void set_fault_address(Vcpu& vcpu, u64 address)
         // The exit left DR6 alone; its qualification has the bits. SDM, "Debug Exceptions".
         u64 const bits = exit.qualification & 0x600f;
         GuestContext& context = vcpu.arch.context;
-        u64 const before = context.debug_loaded ? read_dr(6) : context.dr6;
+        u64 const before = context.debug_loaded ? read_dr<6>() : context.dr6;
         context.dr6 = (before & ~0xfull) | bits;
         if (context.debug_loaded)
-            write_dr(6, context.dr6);
+            write_dr<6>(context.dr6);
         // SDM, "Checks on Guest Non-Register State": single-stepping behind STI or MOV SS needs the pending bit BS.
-        if ((vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss)) && (vmread(vmcs::guest_rflags) & 0x100))
-            vmwrite(vmcs::guest_pending_debug, vmread(vmcs::guest_pending_debug) | bit(14));
+        if ((vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss)) && (vmread(vmcs::guest_rflags) & trap_flag))
+            vmwrite(vmcs::guest_pending_debug, vmread(vmcs::guest_pending_debug) | pending_single_step);
     }
     inject_exception(vcpu, exit.vector, exit.has_error ? std::optional{exit.error_code} : std::nullopt);
+    look_for_interrupts(*vcpu.cpu);            // it may be the only kind of exit this guest has: CVE-2015-5307, CVE-2015-8104
     return true;
 }
 
@@ -231,7 +259,7 @@ void set_fault_address(Vcpu& vcpu, u64 address)
     if (vectoring & event_has_error)
         vmwrite(vmcs::entry_error_code, vmread(vmcs::idt_vectoring_error));
     if (kind >= static_cast<u32>(EventKind::software_interrupt))
-        vmwrite(vmcs::entry_instruction_length, vmread(vmcs::exit_instruction_length));
+        vmwrite(vmcs::entry_instruction_length, static_cast<u32>(vmread(vmcs::exit_instruction_length)));
     if (kind == static_cast<u32>(EventKind::nmi))
         vmwrite(vmcs::guest_interruptibility, vmread(vmcs::guest_interruptibility) & ~blocking_by_nmi);
     vmwrite(vmcs::entry_interruption, vectoring & ~(1u << 12));    // bit 12 is undefined here and reserved there
@@ -251,8 +279,23 @@ namespace {
 
 } // namespace
 
-void prepare_entry(Cpu&, Vcpu& vcpu)
+void inject_interrupt(Vcpu&, u8 vector) { vmwrite(vmcs::entry_interruption, event_word(vector, EventKind::interrupt, false)); }
+
+static void wind_watchdog(Cpu& cpu)
 {
+    HostFeatures const& features = host_features();
+    if (!features.preemption_timer)
+        return;
+    u64 const longest = cpu.machine->boot->tsc_hz / 1000 * watchdog_ms, now = rdtsc();
+    u64 const left = cpu.slice_end > now ? cpu.slice_end - now : 1;
+    u64 const value = (left < longest ? left : longest) >> features.preemption_shift;
+    vmwrite(vmcs::preemption_timer, static_cast<u32>(value < 0xffff'ffff ? value + 1 : value));
+}
+
+void prepare_entry(Cpu& cpu, Vcpu& vcpu)
+{
+    if (vcpu.attention & Attention::watchdog) [[unlikely]]
+        wind_watchdog(cpu);
     vcpu.attention = 0;
     int const vector = vcpu.apic.highest_pending();
     if (vector < 0)
@@ -263,7 +306,7 @@ void prepare_entry(Cpu&, Vcpu& vcpu)
         return open_window();
     vcpu.apic.deliver(static_cast<u8>(vector));
     vcpu.counters->injected++;
-    vmwrite(vmcs::entry_interruption, event_word(static_cast<u8>(vector), EventKind::interrupt, false));
+    inject_interrupt(vcpu, static_cast<u8>(vector));
     if (vcpu.apic.highest_pending() >= 0) [[unlikely]]
         open_window();
 }
@@ -279,12 +322,14 @@ void prepare_entry(Cpu&, Vcpu& vcpu)
     state.cr4 = vmread(guest_cr4);
     state.efer = vmread(guest_efer);
     state.cs_base = vmread(guest_cs_base);
-    state.ss_base = vmread(guest_ss_base);
-    state.ds_base = vmread(guest_ds_base);
-    state.es_base = vmread(guest_es_base);
     state.fs_base = vmread(guest_fs_base);
     state.gs_base = vmread(guest_gs_base);
     state.cs_access = vmread(guest_cs_access);
+    // SDM, "Segmentation in IA-32e Mode": in 64-bit code these three count as 0.
+    bool const flat = state.cs_access & (1u << 13);
+    state.ss_base = flat ? 0 : vmread(guest_ss_base);
+    state.ds_base = flat ? 0 : vmread(guest_ds_base);
+    state.es_base = flat ? 0 : vmread(guest_es_base);
     state.cpl = (vmread(guest_ss_access) >> 5) & 3;
     state.complete = 1;
     vcpu.registers().rsp = vmread(guest_rsp);
@@ -292,17 +337,31 @@ void prepare_entry(Cpu&, Vcpu& vcpu)
 
 } // namespace kennel::arch
 
+// The one to enter next has something to be done first, perhaps give way to another.
+[[gnu::noinline]] static kennel::abi::Registers* attend(kennel::Cpu& cpu)
+{
+    using namespace kennel;
+    if (cpu.current->attention & Attention::yield) {
+        cpu.current->attention &= ~Attention::yield;
+        schedule(cpu);
+        if (cpu.arch.loaded != cpu.current)
+            arch::load_vcpu(cpu, *cpu.current);
+    }
+    arch::prepare_entry(cpu, *cpu.current);
+    return &cpu.current->registers();
+}
+
 // No register is preserved: nothing above this frame needs one, and each would cost two instructions at every exit.
 [[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu)
 {
     using namespace kennel;
-    Action action = arch::decode(*cpu->current, static_cast<arch::ExitReason>(arch::vmread(arch::vmcs::exit_reason)));
+    Action action = arch::decode(*cpu->current, static_cast<u16>(arch::vmread(arch::vmcs::exit_reason)));
     if (action == Action::reschedule) [[unlikely]]
         schedule(*cpu);
     Vcpu& next = *cpu->current;
     if (cpu->arch.loaded != &next)
         arch::load_vcpu(*cpu, next);
     if (next.attention) [[unlikely]]
-        arch::prepare_entry(*cpu, next);
+        return attend(*cpu);
     return &next.registers();
 }

@@ -17,6 +17,9 @@ inline constexpr VmcsField<u16>
     guest_ldtr{0x080c}, guest_tr{0x080e},
     host_es{0x0c00}, host_cs{0x0c02}, host_ss{0x0c04}, host_ds{0x0c06}, host_fs{0x0c08}, host_gs{0x0c0a}, host_tr{0x0c0c};
 
+// 32 bits in the VMCS, but what it is used for is adding to a 64-bit address.
+inline constexpr VmcsField<u64> exit_instruction_length{0x440c};
+
 inline constexpr VmcsField<u64>
     io_bitmap_a{0x2000}, io_bitmap_b{0x2002}, msr_bitmap{0x2004}, tsc_offset{0x2010}, ept_pointer{0x201a},
     guest_physical_address{0x2400},
@@ -29,12 +32,12 @@ inline constexpr VmcsField<u32>
     entry_controls{0x4012}, entry_msr_load_count{0x4014}, entry_interruption{0x4016}, entry_error_code{0x4018},
     entry_instruction_length{0x401a}, tpr_threshold{0x401c}, secondary_controls{0x401e},
     instruction_error{0x4400}, exit_reason{0x4402}, exit_interruption{0x4404}, exit_error_code{0x4406},
-    idt_vectoring{0x4408}, idt_vectoring_error{0x440a}, exit_instruction_length{0x440c}, exit_instruction_information{0x440e},
+    idt_vectoring{0x4408}, idt_vectoring_error{0x440a}, exit_instruction_information{0x440e},
     guest_es_limit{0x4800}, guest_cs_limit{0x4802}, guest_ss_limit{0x4804}, guest_ds_limit{0x4806}, guest_fs_limit{0x4808},
     guest_gs_limit{0x480a}, guest_ldtr_limit{0x480c}, guest_tr_limit{0x480e}, guest_gdtr_limit{0x4810}, guest_idtr_limit{0x4812},
     guest_es_access{0x4814}, guest_cs_access{0x4816}, guest_ss_access{0x4818}, guest_ds_access{0x481a}, guest_fs_access{0x481c},
     guest_gs_access{0x481e}, guest_ldtr_access{0x4820}, guest_tr_access{0x4822},
-    guest_interruptibility{0x4824}, guest_activity{0x4826}, guest_sysenter_cs{0x482a}, host_sysenter_cs{0x4c00};
+    guest_interruptibility{0x4824}, guest_activity{0x4826}, guest_sysenter_cs{0x482a}, preemption_timer{0x482e}, host_sysenter_cs{0x4c00};
 
 // Natural width.
 inline constexpr VmcsField<u64>

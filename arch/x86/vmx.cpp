@@ -73,6 +73,8 @@ void find_vmx_features()
     features.ept_1g = ept & bit(17);
     features.ept_single = ept & bit(25);
     features.invvpid_single = ept & bit(41);
+    features.preemption_timer = (rdmsr(Msr::vmx_true_pin) & bit(32 + 6)) && (rdmsr(Msr::vmx_true_exit) & bit(32 + 22));
+    features.preemption_shift = rdmsr(Msr::vmx_misc) & 31;
     u32 const seven = cpuid(0).eax >= 7 ? cpuid(7).edx : 0;
     bool l1_data = seven & bit(28), buffers = seven & bit(10);              // L1D_FLUSH, MD_CLEAR
     if (seven & bit(29)) {
@@ -124,19 +126,15 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     return nullptr;
 }
 
-LoadedVmcs::LoadedVmcs(Vcpu& vcpu) : cpu_{this_cpu()}, vcpu_{vcpu}, before_{cpu_.arch.loaded}
+void LoadedVmcs::load()
 {
-    if (before_ == &vcpu)
-        return;
-    if (!vmptrld(vcpu.arch.vmcs))
+    if (!vmptrld(vcpu_.arch.vmcs))
         panic("VMPTRLD failed");
-    cpu_.arch.loaded = &vcpu;
+    cpu_.arch.loaded = &vcpu_;
 }
 
-LoadedVmcs::~LoadedVmcs()
+void LoadedVmcs::restore()
 {
-    if (before_ == &vcpu_)
-        return;
     // At boot one CPU prepares the services' vCPUs of all: theirs must not stay active here.
     if (vcpu_.cpu != &cpu_ && !vmclear(vcpu_.arch.vmcs))
         panic("VMCLEAR failed");
@@ -220,6 +218,7 @@ bool create_vcpu(Vcpu& vcpu)
         return false;
     *static_cast<u32*>(region) = static_cast<u32>(features.vmx_basic) & 0x7fff'ffff;
     vcpu.arch.vmcs = partition.pool.block().physical(region).value;
+    vcpu.arch.cpuid = cpuid_of_services();
     if (!vcpu.is_service) {
         vcpu.arch.context.extended = partition.pool.allocate();
         vcpu.arch.cpuid = make_cpuid_table(partition, vcpu);

@@ -28,11 +28,21 @@ constexpr u32 blocking_by_sti = 1, blocking_by_mov_ss = 2, blocking_by_nmi = 8;
 // The VMCS fields touched here belong to `vcpu`, whatever is current on this CPU.
 class LoadedVmcs {
 public:
-    explicit LoadedVmcs(Vcpu& vcpu);
-    ~LoadedVmcs();
+    explicit LoadedVmcs(Vcpu& vcpu) : cpu_{this_cpu()}, vcpu_{vcpu}, before_{cpu_.arch.loaded}
+    {
+        if (before_ != &vcpu) [[unlikely]]
+            load();
+    }
+    ~LoadedVmcs()
+    {
+        if (before_ != &vcpu_) [[unlikely]]
+            restore();
+    }
     LoadedVmcs(LoadedVmcs const&) = delete;
     LoadedVmcs& operator=(LoadedVmcs const&) = delete;
 private:
+    void load();
+    void restore();
     Cpu&  cpu_;
     Vcpu& vcpu_;
     Vcpu* before_;

@@ -29,20 +29,10 @@ vmx_exit:
         popq    0x00(%rax)
 
         /* Nothing of the guest's stays in a register that hv could speculate with. */
-        xor     %ecx, %ecx
-        xor     %edx, %edx
-        xor     %ebx, %ebx
-        xor     %ebp, %ebp
-        xor     %esi, %esi
-        xor     %r8d, %r8d
-        xor     %r9d, %r9d
-        xor     %r10d, %r10d
-        xor     %r11d, %r11d
-        xor     %r13d, %r13d
-        xor     %r14d, %r14d
-        xor     %r15d, %r15d
+        .irp    r, ecx, edx, ebx, ebp, esi, edi, r8d, r9d, r10d, r11d, r13d, r14d, r15d
+        xor     %\r, %\r
+        .endr
 
-        xor     %edi, %edi
         mov     (%rsp), %r12
         call    vmx_handle_exit         /* Cpu* in r12 (preserve_none) -> registers of the vCPU to enter */
 

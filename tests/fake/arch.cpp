@@ -5,7 +5,9 @@
 #include "hv/schedule.hpp"
 #include "tests/fake/machine.hpp"
 #include <algorithm>
+#include <new>
 #include <stdexcept>
+#include <sys/mman.h>
 
 namespace kennel {
 
@@ -30,9 +32,10 @@ void idle(Cpu& cpu)
 }
 void relax() {}
 
+void take_pending_interrupts(Cpu&) {}
 void prepare_entry(Cpu&, Vcpu& vcpu)
 {
-    vcpu.attention &= ~Attention::interrupt;
+    vcpu.attention = 0;
     int const vector = vcpu.apic.highest_pending();
     if (vector < 0)
         return;
@@ -48,6 +51,7 @@ bool create_vcpu(Vcpu&) { return true; }
 void skip_instruction(Vcpu& vcpu) { vcpu.arch.rip += vcpu.arch.length; }
 void skip_bytes(Vcpu& vcpu, u32 length) { vcpu.arch.rip += length; }
 u32  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
+void inject_interrupt(Vcpu& vcpu, u8 vector) { vcpu.arch.interrupt = vector; }
 void set_status_flags(Vcpu& vcpu, u64 flags) { vcpu.arch.flags = flags; }
 void set_fault_address(Vcpu& vcpu, u64 address) { vcpu.arch.fault_address = address; }
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32>) { vcpu.arch.exception = vector; }
@@ -116,8 +120,17 @@ void start_running(Cpu&) { throw std::logic_error{"not on the host"}; }
 
 namespace fake {
 
+std::unique_ptr<Page[], GiveBack> zeroed_pages(usize count)
+{
+    void* const memory = mmap(nullptr, count * sizeof(Page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        throw std::bad_alloc{};
+    return std::unique_ptr<Page[], GiveBack>{static_cast<Page*>(memory)};
+}
+void GiveBack::operator()(Page* pages) const { munmap(pages, frame_count * sizeof(Page)); }
+
 FakeMachine::FakeMachine(u32 cpus, u32 services)
-    : memory_{new Page[frame_count]{}}, frames_{new Frame[frame_count]{}}, boot_{new abi::BootInfo{}}, machine_{new Machine{}}
+    : memory_{zeroed_pages(frame_count)}, frames_{new Frame[frame_count]{}}, boot_{new abi::BootInfo{}}, machine_{new Machine{}}
 {
     running = this;
     boot_->tsc_hz = 1'000'000'000;

@@ -13,6 +13,10 @@ namespace kennel::fake {
 
 struct Page { alignas(page_size) u8 bytes[page_size]; };
 
+// Zeroed pages that cost nothing until they are touched: a test uses few of them.
+struct GiveBack { void operator()(Page* pages) const; };
+std::unique_ptr<Page[], GiveBack> zeroed_pages(usize count);
+
 class FakeMachine {
 public:
     // One service that owns the devices, with RAM [ram_base, ram_base + ram_size), on `cpus` CPUs.
@@ -38,7 +42,7 @@ public:
     u64 now = 1000;
 
 private:
-    std::unique_ptr<Page[]>         memory_;
+    std::unique_ptr<Page[], GiveBack> memory_;
     std::unique_ptr<Frame[]>        frames_;
     std::unique_ptr<abi::BootInfo>  boot_;
     std::unique_ptr<Machine>        machine_;

@@ -8,7 +8,7 @@ using namespace kennel;
 // What a guest says is no host address, and a number is neither.
 static_assert(!std::convertible_to<GuestPhysical, HostPhysical> && !std::convertible_to<HostPhysical, GuestPhysical>);
 static_assert(!std::convertible_to<u64, HostPhysical> && !std::convertible_to<HostPhysical, u64>);
-static_assert(!std::convertible_to<Pages, Bytes>);
+static_assert(!std::convertible_to<HostPhysical, Bytes>);
 
 TEST_CASE("address: a range within another, also at the ends of the number space")
 {

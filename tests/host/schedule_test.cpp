@@ -82,7 +82,7 @@ TEST_CASE("schedule: a halted guest costs nothing and its own timer wakes it")
     a.vcpu->registers().rcx = ApicRegister::tsc_deadline;
     a.vcpu->registers().rax = m.now + 1000;
     a.vcpu->registers().rdx = 0;
-    m.exit(MsrExit{ApicRegister::tsc_deadline, true});
+    m.exit(MsrWriteExit{ApicRegister::tsc_deadline});
     m.exit(HaltExit{});
     CHECK(m.cpu().current == b.vcpu);
     CHECK(a.vcpu->status == VcpuStatus::halted);

@@ -38,7 +38,7 @@ loop_in_alignment_check:
     lidt    gates_pointer
     pushl   $0x20 + 3
     pushl   $stack_32 - 1023                // not a multiple of 4
-    pushl   $0x40002                        // AC
+    pushl   $0x40202                        // AC, IF
     pushl   $0x18 + 3
     pushl   $2f
     iret

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// hv's own page tables, walked leaf by leaf: hv maps its block, the trampoline page and the device registers it was
+// given. No guest's memory, nothing writable and executable.
+#include "arch/x86/paging.hpp"
+#include "hv/log.hpp"
+#include <doctest/doctest.h>
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+using namespace kennel;
+using namespace kennel::arch;
+
+namespace kennel {
+void panic(char const* what, u64) { throw std::logic_error{what}; }
+namespace arch {
+void relax() {}
+} // namespace arch
+} // namespace kennel
+
+namespace {
+
+struct Fixture {
+    static constexpr u64 block_base = 0x1d40'0000, frames = 1024, image_pages = 40;
+    Fixture()
+    {
+        boot.block_base = block_base;
+        boot.block_size = frames * page_size;
+        boot.trampoline = 0x9f000;
+        machine.boot = &boot;
+        machine.block = block;
+        auto master = machine.master.lock();
+        *master = Pool{&machine.block};
+        for (u64 i = frames; i-- > image_pages;)
+            master->adopt(&records[i]);
+    }
+    // Calls `leaf` with virtual address, physical address and flags of each page mapped.
+    void walk(std::function<void(u64, u64, u64)> const& leaf) { walk(paging.root().value, 3, 0, leaf); }
+    void walk(u64 table, unsigned level, u64 base, std::function<void(u64, u64, u64)> const& leaf)
+    {
+        u64 const* entries = block.pointer<u64>({table});
+        for (u64 i = 0; i < 512; i++) {
+            if (!(entries[i] & Page::present))
+                continue;
+            u64 at = base | i << (12 + 9 * level);
+            if (level == 3 && i >= 256)
+                at |= 0xffff'0000'0000'0000;
+            u64 const next = entries[i] & 0x000f'ffff'ffff'f000;
+            if (level == 0) {
+                leaf(at, next, entries[i] & ~0x000f'ffff'ffff'f000ull);
+            } else {
+                REQUIRE((entries[i] & 0x80) == 0);               // no large leaves, so every page is seen
+                REQUIRE(block.contains({next}));
+                walk(next, level - 1, at, leaf);
+            }
+        }
+    }
+    struct alignas(page_size) Bytes4K { u8 bytes[page_size] = {}; };
+    std::vector<Bytes4K> pages{frames};
+    std::vector<Frame>   records{frames};
+    Block block{{block_base}, reinterpret_cast<u64>(pages.data()), frames * page_size, records.data()};
+    abi::BootInfo boot{};
+    Machine    machine;
+    HostPaging paging;
+};
+
+} // namespace
+
+TEST_CASE("paging: hv maps no memory but its own block, one trampoline page, and devices it was given")
+{
+    Fixture f;
+    u64 const base = abi::image_virtual_base;
+    f.paging.build(f.machine, {base, base + 22 * page_size, base + 22 * page_size, base + 30 * page_size});
+    f.paging.map_device({0xfee0'0000}, page_size);
+    u64 block_pages = 0, others = 0;
+    f.walk([&](u64 at, u64 physical, u64 flags) {
+        bool const writable = flags & Page::writable, executable = !(flags & Page::no_execute);
+        CHECK_FALSE((writable && executable));
+        if (f.block.contains({physical})) {
+            block_pages++;
+            CHECK(at == physical - f.block_base + base);         // and at one place only
+            CHECK(executable == (at < base + 22 * page_size));
+            CHECK(writable == (at >= base + 30 * page_size));
+        } else {
+            others++;
+            bool const known = (physical == f.boot.trampoline && at == physical && !writable) || (physical == 0xfee0'0000 && !executable && (flags & Page::cache_disable));
+            CHECK(known);
+        }
+    });
+    CHECK(block_pages == f.frames);
+    CHECK(others == 2);
+}
+
+TEST_CASE("paging: a stack's neighbours are not mapped")
+{
+    Fixture f;
+    u64 const base = abi::image_virtual_base;
+    f.paging.build(f.machine, {base, base + page_size, base + page_size, base + page_size});
+    f.paging.map_page(stacks_virtual_base + page_size, {f.block_base + 50 * page_size}, Page::writable | Page::no_execute);
+    u64 seen = 0;
+    f.walk([&](u64 at, u64, u64) { seen += at >= stacks_virtual_base && at < devices_virtual_base; });
+    CHECK(seen == 1);
+}
