@@ -57,14 +57,6 @@ public:
         return 0;
     }
 
-    template<class T> bool holds(T const* object) const
-    {
-        for (Handle const& handle : entries_)
-            if (handle.object == object && handle.kind == HandleKindOf<T>::value)
-                return true;
-        return false;
-    }
-
     void forget(void const* object)
     {
         for (Handle& handle : entries_)

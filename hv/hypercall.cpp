@@ -25,7 +25,15 @@ struct Caller {
     Partition& partition;
     Machine&   machine;
     Cpu&       cpu;
+    Status     why = Status::ok;               // of the last find that found nothing
 
+    // The object behind a handle; null: see `why`.
+    template<class T> T* find(u64 handle, Right right)
+    {
+        T* object = nullptr;
+        why = partition.handles->find(handle, right, object);
+        return why == Status::ok ? object : nullptr;
+    }
     void give(u64 rdi) { vcpu.registers().rdi = rdi; }
     void give(u64 rdi, u64 rsi) { vcpu.registers().rdi = rdi; vcpu.registers().rsi = rsi; }
 };
@@ -74,24 +82,20 @@ Action reply_and_wait(Vcpu& service, u64 handle)
 
 Status reply(Caller& caller, Arguments const& a)
 {
-    Vcpu* guest = nullptr;
-    if (Status status = caller.partition.handles->find(a.rdi, Right::run, guest); status != Status::ok)
-        return status;
+    auto* guest = caller.find<Vcpu>(a.rdi, Right::run);
+    if (!guest) return caller.why;
     return answer(caller.cpu, *guest);
 }
 
 // ---- partitions and their memory ----
 
-Status find_partition(Caller& caller, u64 handle, Right right, Partition*& partition)
+// A guest of the caller's: what only guests have (traps, interrupts).
+Partition* find_guest(Caller& caller, u64 handle, Right right)
 {
-    return caller.partition.handles->find(handle, right, partition);
-}
-
-// As find_partition, but a guest: what only guests have (traps, interrupts).
-Status find_guest(Caller& caller, u64 handle, Right right, Partition*& partition)
-{
-    Status status = find_partition(caller, handle, right, partition);
-    return status == Status::ok && partition->is_service() ? Status::bad_handle : status;
+    auto* partition = caller.find<Partition>(handle, right);
+    if (partition && partition->is_service())
+        caller.why = Status::bad_handle;
+    return caller.why == Status::ok ? partition : nullptr;
 }
 
 Status partition_create(Caller& caller, Arguments const& a)
@@ -112,9 +116,8 @@ Status partition_create(Caller& caller, Arguments const& a)
 
 Status partition_destroy(Caller& caller, Arguments const& a)
 {
-    Partition* partition = nullptr;
-    if (Status status = find_guest(caller, a.rdi, Right::destroy, partition); status != Status::ok)
-        return status;
+    Partition* const partition = find_guest(caller, a.rdi, Right::destroy);
+    if (!partition) return caller.why;
     caller.partition.handles->forget(partition);
     for (Vcpu& vcpu : partition->vcpus)
         caller.partition.handles->forget(&vcpu);
@@ -124,9 +127,8 @@ Status partition_destroy(Caller& caller, Arguments const& a)
 
 Status memory_map(Caller& caller, Arguments const& a)
 {
-    Partition* partition = nullptr;
-    if (Status status = find_partition(caller, a.rdi, Right::map, partition); status != Status::ok)
-        return status;
+    auto* const partition = caller.find<Partition>(a.rdi, Right::map);
+    if (!partition) return caller.why;
     u64 const rights = a.r9 & 0xff, type = (a.r9 >> 8) & 0xff;
     if (!is_aligned(a.rsi | a.rdx | a.r8, page_size) || a.r8 == 0 || rights == 0 || rights > 7 || !(rights & 1) || (a.r9 >> 16) ||
         (type != 0 && type != 1 && type != 6) || a.rsi >= address_limit || a.rdx >= address_limit || a.r8 > address_limit - a.rsi ||
@@ -139,9 +141,8 @@ Status memory_map(Caller& caller, Arguments const& a)
 
 Status memory_unmap(Caller& caller, Arguments const& a)
 {
-    Partition* partition = nullptr;
-    if (Status status = find_guest(caller, a.rdi, Right::map, partition); status != Status::ok)
-        return status;
+    Partition* const partition = find_guest(caller, a.rdi, Right::map);
+    if (!partition) return caller.why;
     if (!is_aligned(a.rsi | a.r8, page_size) || a.rsi >= address_limit || a.r8 > address_limit - a.rsi)
         return Status::bad_argument;
     arch::unmap(*partition, {a.rsi}, {a.r8});
@@ -153,9 +154,8 @@ Status memory_unmap(Caller& caller, Arguments const& a)
 
 Status vcpu_create(Caller& caller, Arguments const& a)
 {
-    Partition* partition = nullptr;
-    if (Status status = find_guest(caller, a.rdi, Right::create, partition); status != Status::ok)
-        return status;
+    Partition* const partition = find_guest(caller, a.rdi, Right::create);
+    if (!partition) return caller.why;
     if (a.rsi >= caller.machine.cpu_count || a.rdx == 0 || a.r8 < 1 || a.r8 > 1000 || a.r9 > 254)
         return Status::bad_argument;
     if (a.rsi != caller.cpu.index)
@@ -174,20 +174,18 @@ Status vcpu_create(Caller& caller, Arguments const& a)
 }
 
 // A vCPU of this CPU that is not running: only then do its registers belong to hv's memory.
-Status find_resting(Caller& caller, u64 handle, Right right, Vcpu*& vcpu)
+Vcpu* find_resting(Caller& caller, u64 handle)
 {
-    if (Status status = caller.partition.handles->find(handle, right, vcpu); status != Status::ok)
-        return status;
-    if (vcpu->cpu != &caller.cpu || vcpu->status == VcpuStatus::runnable || vcpu->status == VcpuStatus::halted)
-        return Status::bad_state;
-    return Status::ok;
+    auto* vcpu = caller.find<Vcpu>(handle, Right::state);
+    if (vcpu && (vcpu->cpu != &caller.cpu || vcpu->status == VcpuStatus::runnable || vcpu->status == VcpuStatus::halted))
+        caller.why = Status::bad_state;
+    return caller.why == Status::ok ? vcpu : nullptr;
 }
 
 Status vcpu_start(Caller& caller, Arguments const& a)
 {
-    Vcpu* vcpu = nullptr;
-    if (Status status = caller.partition.handles->find(a.rdi, Right::run, vcpu); status != Status::ok)
-        return status;
+    auto* vcpu = caller.find<Vcpu>(a.rdi, Right::run);
+    if (!vcpu) return caller.why;
     if (vcpu->status != VcpuStatus::ready)
         return Status::bad_state;
     request(caller.cpu, *vcpu, Request::start);
@@ -196,27 +194,24 @@ Status vcpu_start(Caller& caller, Arguments const& a)
 
 Status vcpu_stop(Caller& caller, Arguments const& a)
 {
-    Vcpu* vcpu = nullptr;
-    if (Status status = caller.partition.handles->find(a.rdi, Right::run, vcpu); status != Status::ok)
-        return status;
+    auto* vcpu = caller.find<Vcpu>(a.rdi, Right::run);
+    if (!vcpu) return caller.why;
     request(caller.cpu, *vcpu, Request::stop);
     return Status::ok;
 }
 
 Status vcpu_state_get(Caller& caller, Arguments const& a)
 {
-    Vcpu* vcpu = nullptr;
-    if (Status status = find_resting(caller, a.rdi, Right::state, vcpu); status != Status::ok)
-        return status;
+    Vcpu* const vcpu = find_resting(caller, a.rdi);
+    if (!vcpu) return caller.why;
     arch::get_state(*vcpu, vcpu->page->state);
     return Status::ok;
 }
 
 Status vcpu_state_set(Caller& caller, Arguments const& a)
 {
-    Vcpu* vcpu = nullptr;
-    if (Status status = find_resting(caller, a.rdi, Right::state, vcpu); status != Status::ok)
-        return status;
+    Vcpu* const vcpu = find_resting(caller, a.rdi);
+    if (!vcpu) return caller.why;
     if (vcpu->status == VcpuStatus::intercepted && !vcpu->ended)
         return Status::bad_state;
     abi::VcpuState const state = vcpu->page->state;   // one copy; the page may change under us
@@ -234,9 +229,8 @@ Status vcpu_state_set(Caller& caller, Arguments const& a)
 // Changes a copy of the guest's trap table and publishes it.
 template<class Change> Status change_traps(Caller& caller, u64 handle, Change&& change)
 {
-    Partition* partition = nullptr;
-    if (Status status = find_guest(caller, handle, Right::bind, partition); status != Status::ok)
-        return status;
+    Partition* const partition = find_guest(caller, handle, Right::bind);
+    if (!partition) return caller.why;
     *partition->spare = *partition->traps;
     if (Status status = change(*partition->spare); status != Status::ok)
         return status;
@@ -323,18 +317,16 @@ Status interrupt_bind(Caller& caller, Arguments const& a)
 
 Status interrupt_ack(Caller& caller, Arguments const& a)
 {
-    Interrupt* interrupt = nullptr;
-    if (Status status = caller.partition.handles->find(a.rdi, Right::interrupt, interrupt); status != Status::ok)
-        return status;
+    auto* interrupt = caller.find<Interrupt>(a.rdi, Right::interrupt);
+    if (!interrupt) return caller.why;
     acknowledge_interrupt(caller.machine, *interrupt);
     return Status::ok;
 }
 
 Status interrupt_raise(Caller& caller, Arguments const& a)
 {
-    Partition* guest = nullptr;
-    if (Status status = find_guest(caller, a.rdi, Right::interrupt, guest); status != Status::ok)
-        return status;
+    Partition* const guest = find_guest(caller, a.rdi, Right::interrupt);
+    if (!guest) return caller.why;
     return raise_message(caller.cpu, *guest, a.rsi, a.rdx);
 }
 

@@ -18,12 +18,6 @@ public:
     void add(std::string_view text);
     void add(Hex number);
     void add(std::unsigned_integral auto number) { add_decimal(number); }
-    void add(std::signed_integral auto number)
-    {
-        if (number < 0)
-            add("-");
-        add_decimal(number < 0 ? 0 - static_cast<u64>(number) : static_cast<u64>(number));
-    }
     std::string_view text() const { return {text_, length_}; }
 
 private:

@@ -72,10 +72,8 @@ void find_extended_features(HostFeatures& features)
     features.extended_size = cpuid(0xd).ebx;
 }
 
-namespace {
 // A service's: every leaf is special.
-constinit CpuidTable const service_cpuid{~0u, {}, {}, {}, {}, {}, {}, {}};
-}
+static constinit CpuidTable const service_cpuid{~0u, {}, {}, {}, {}, {}, {}, {}};
 
 CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
 {

@@ -36,9 +36,7 @@ constexpr Row rows[] = {
     { Msr::pat,               Rule::pat,          0,       "in the VMCS; checked as the processor would" },
     { Msr::mtrr_def_type,     Rule::mtrr_default, 0,       "Linux turns it off and on around its PAT setup" },
     { Msr::efer,              Rule::efer,         0,       "in the VMCS; LMA follows LME and paging" },
-    { 0x140,                  Rule::ignore,       0,       "MISC_FEATURES_ENABLES: no CPUID faulting" },
     { 0x17,                   Rule::constant,     0,       "PLATFORM_ID: slot 0" },
-    { 0x34,                   Rule::constant,     0,       "SMI count: none that a guest could see" },
 };
 
 Row const* find(u32 index)

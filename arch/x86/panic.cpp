@@ -47,11 +47,6 @@ void backtrace(u64 frame)
     }
 }
 
-[[noreturn]] void finish()
-{
-    arch::stop_machine();
-}
-
 } // namespace
 
 void panic(char const* what, u64 value)
@@ -60,7 +55,7 @@ void panic(char const* what, u64 value)
     arch::screen_for_panic(*cpu.machine);
     say("PANIC on cpu ", cpu.index, ": ", std::string_view{what}, " (", Hex{value}, ")");
     backtrace(reinterpret_cast<u64>(__builtin_frame_address(0)));
-    finish();
+    arch::stop_machine();
 }
 
 namespace arch {
@@ -76,7 +71,7 @@ void panic_with_registers(char const* what, u64 const* frame)
         say("  ", std::string_view{names[i]}, " ", Hex{i == 4 ? frame[21] : frame[i]}, " ", std::string_view{names[i + 1]}, " ", Hex{frame[i + 1]}, " ",
             std::string_view{names[i + 2]}, " ", Hex{frame[i + 2]}, " ", std::string_view{names[i + 3]}, " ", Hex{frame[i + 3]});
     backtrace(frame[5]);
-    finish();
+    arch::stop_machine();
 }
 
 void stop_machine()

@@ -273,11 +273,7 @@ bool at_privilege_zero(Vcpu&)
 
 bool interrupts_enabled(Vcpu&) { return vmread(vmcs::guest_rflags) & 0x200; }
 
-namespace {
-
-[[gnu::noinline, gnu::cold]] void open_window() { vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window); }
-
-} // namespace
+[[gnu::noinline, gnu::cold]] static void open_window() { vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window); }
 
 void inject_interrupt(Vcpu&, u8 vector) { vmwrite(vmcs::entry_interruption, event_word(vector, EventKind::interrupt, false)); }
 
