@@ -152,7 +152,11 @@ static void look_for_interrupts(Cpu& cpu)
     if (++cpu.arch.exits_with_if_clear % 16)
         return;
     take_pending_interrupts(cpu);
-    if (cpu.attention || rdtsc() >= cpu.slice_end)
+    if (!cpu.attention && rdtsc() < cpu.slice_end)
+        return;
+    if (cpu.current->is_service)
+        cpu.attention = true;                  // it is answering this guest, runs until it waits, and then another is chosen
+    else
         cpu.current->attention |= Attention::yield;
 }
 

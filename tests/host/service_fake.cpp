@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See service_fake.hpp. These definitions take the place of drivers/hypercalls.cpp and drivers/instructions.cpp.
+#include "tests/host/service_fake.hpp"
+#include "drivers/fault.hpp"
+#include "drivers/instructions.hpp"
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+namespace kennel::service {
+
+namespace fake {
+
+World& world()
+{
+    static World the_world;
+    return the_world;
+}
+
+World& reset() { return world() = World{}; }
+
+usize World::count(abi::Call call) const
+{
+    return static_cast<usize>(std::count_if(calls.begin(), calls.end(), [&](Made const& made) { return made.call == call; }));
+}
+
+Made const& World::last(abi::Call call) const
+{
+    auto const found = std::find_if(calls.rbegin(), calls.rend(), [&](Made const& made) { return made.call == call; });
+    if (found == calls.rend())
+        throw std::logic_error("this call was never made");
+    return *found;
+}
+
+} // namespace fake
+
+Answer hypercall(abi::Call call, u64 rdi, u64 rsi, u64 rdx, u64 r8, u64 r9)
+{
+    fake::World& world = fake::world();
+    world.calls.push_back({call, rdi, rsi, rdx, r8, r9});
+    return world.answer ? world.answer(world.calls.back()) : Answer{Status::ok, 0, 0};
+}
+
+u8 read_port(u16 port)
+{
+    fake::World& world = fake::world();
+    switch (port & 7) {
+    case 0: {
+        char const c = world.typed.empty() ? '\0' : world.typed.front();
+        if (!world.typed.empty())
+            world.typed.pop_front();
+        return static_cast<u8>(c);
+    }
+    case 2: {
+        if ((world.interrupts_enabled & 1) && !world.typed.empty())
+            return 0xc4;
+        bool const empty = world.empty_interrupt && (world.interrupts_enabled & 2);
+        world.empty_interrupt = false;
+        return empty ? 0xc2 : 0xc1;
+    }
+    case 5:
+        return static_cast<u8>((world.room ? 0x60 : 0) | (world.typed.empty() ? 0 : 1));
+    default:
+        return 0;
+    }
+}
+
+void write_port(u16 port, u8 value)
+{
+    fake::World& world = fake::world();
+    static bool divisor = false;
+    if ((port & 7) == 3)
+        divisor = value & 0x80;
+    if ((port & 7) == 1 && !divisor)
+        world.interrupts_enabled = value;
+    if ((port & 7) == 0 && !divisor) {
+        world.sent += static_cast<char>(value);
+        if (world.room)
+            world.room--;
+    }
+}
+
+u64 time_stamp() { return fake::world().now += 1000; }
+void relax() {}
+void fill_zero(void* to, u64 bytes) { std::memset(to, 0, bytes); }
+void copy_bytes(void* to, void const* from, u64 bytes)
+{
+    if (bytes)
+        std::memcpy(to, from, bytes);
+}
+void stop_here() { throw std::runtime_error("the service rests"); }
+void give_up(char const* what, u64) { throw std::runtime_error(what); }
+
+} // namespace kennel::service

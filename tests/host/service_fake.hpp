@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The world as the service's code sees it in host tests: hv's answers, the machine's serial port, time. Every call is
+// remembered; what a test does not script succeeds.
+#pragma once
+#include "drivers/hypercalls.hpp"
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace kennel::service::fake {
+
+struct Made { abi::Call call; u64 rdi, rsi, rdx, r8, r9; };
+
+struct World {
+    std::vector<Made> calls;
+    std::function<Answer(Made const&)> answer;        // empty: ok, and zeroes
+
+    // A 16550: what was sent, what is typed, and how many bytes it takes before it is busy.
+    std::string      sent;
+    std::deque<char> typed;
+    usize            room = 1'000'000;
+    u8               interrupts_enabled = 0;
+    bool             empty_interrupt = false;         // pending: the transmitter became empty
+
+    u64 now = 1'000'000;
+
+    usize count(abi::Call call) const;
+    Made const& last(abi::Call call) const;           // there must be one
+};
+
+// One for the test that runs; reset() at its begin.
+World& world();
+World& reset();
+
+} // namespace kennel::service::fake
