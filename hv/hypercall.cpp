@@ -420,14 +420,9 @@ Action guest_call(Vcpu& vcpu)
 {
     abi::Registers& registers = vcpu.registers();
     u64 const number = registers.rax;
-    if (number == static_cast<u64>(abi::GuestCall::nothing))
-        registers.rax = 0;
-    else if (number == static_cast<u64>(abi::GuestCall::version))
-        registers.rax = abi::abi_version;
-    else
-        registers.rax = static_cast<u64>(abi::guest_unknown_call);
-    if (!arch::at_privilege_zero(vcpu))
-        registers.rax = static_cast<u64>(abi::guest_not_permitted);
+    u64 const answer = number == static_cast<u64>(abi::GuestCall::nothing) ? 0
+                     : number == static_cast<u64>(abi::GuestCall::version) ? abi::abi_version : static_cast<u64>(abi::guest_unknown_call);
+    registers.rax = arch::at_privilege_zero(vcpu) ? answer : static_cast<u64>(abi::guest_not_permitted);
     return Action::resume;
 }
 

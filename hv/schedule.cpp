@@ -58,9 +58,11 @@ void make_runnable(Vcpu& vcpu)
     vcpu.status = VcpuStatus::runnable;
     if (cpu.charged == &vcpu)
         return;                                // still its turn
-    if (vcpu.slice_left == 0)
-        vcpu.slice_left = full_slice(cpu, vcpu);
-    cpu.guests.push_front(vcpu);
+    // One just started queues up like everybody, or one that restarts for ever would always go first.
+    if (vcpu.slice_left)
+        cpu.guests.push_front(vcpu);
+    else
+        cpu.guests.push_back(vcpu), vcpu.slice_left = full_slice(cpu, vcpu);
     cpu.attention = true;
 }
 

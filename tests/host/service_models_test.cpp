@@ -189,7 +189,7 @@ TEST_CASE("pci: what is there, what is not, and sizing a BAR")
         m.platform.write_port(0xcfc, 4, value);
     };
     CHECK(read(0, 0) == 0x0008'1b36);
-    CHECK(read(0, 8) >> 8 == 0x06'0000);
+    CHECK((read(0, 8) >> 8) == 0x06'0000);
     CHECK(read(1, 0) == 0x0011'1b36);
     CHECK(read(2, 0) == 0xffff'ffff);
     CHECK(read(31, 0) == 0xffff'ffff);
