@@ -33,8 +33,8 @@ part_refuse() {
     refused 'a truncated hypervisor'              hypervisor.elf 'truncated'   "/kennel/hypervisor.elf=$(shortened "$hypervisor" 20000)"
     # e_machine: 0xb7 is AArch64
     refused 'a service for another processor'     service.elf    'processor'   "/kennel/service.elf=$(patched "$service" 18 b7 00)"
-    # The first program header's p_memsz becomes 1 TiB.
-    refused 'a hypervisor with an oversized segment' hypervisor.elf 'too large' "/kennel/hypervisor.elf=$(patched "$hypervisor" $((64 + 40)) 00 00 00 00 00 01 00 00)"
+    # The first program header's p_memsz becomes 16 MiB.
+    refused 'a hypervisor with an oversized segment' hypervisor.elf 'too large' "/kennel/hypervisor.elf=$(patched "$hypervisor" $((64 + 40)) 00 00 00 01 00 00 00 00)"
     # What the launcher writes, with one byte changed behind the checksum.
     refused 'a text as manifest'                  manifest       'not a Kennel manifest|shorter' "/kennel/manifest=$PWD/LICENSE"
     start manifest 60 --keep="$logs/bad/kept" 4m "$build/tests/linux/guests/compute.elf"
@@ -49,7 +49,7 @@ part_refuse() {
     refused 'a truncated service'                 service.elf    'truncated'   "/kennel/service.elf=$(shortened "$service" 20000)"
     refused 'a truncated manifest'                manifest       'truncated|shorter' "/kennel/manifest=$(shortened "$logs/bad/kept/manifest" 90)"
     refused 'a text as hypervisor'                hypervisor.elf 'not an ELF file' "/kennel/hypervisor.elf=$PWD/LICENSE"
-    refused 'a manifest of another version'       manifest       'another version' "/kennel/manifest=$(patched "$logs/bad/kept/manifest" 4 77)"
+    refused 'a manifest of another version'       manifest       'another version' "/kennel/manifest=$(patched "$logs/bad/kept/manifest" 8 77)"
     head -c $((65 * 1024 * 1024)) /dev/zero > "$big"
     refused 'a service file larger than allowed'  service.elf    'too large'   "/kennel/service.elf=$big"
     rm -f "$big"
