@@ -2,6 +2,8 @@
 //
 // See file.hpp.
 #include "tools/kennel/file.hpp"
+#include "tools/kennel/size.hpp"
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,23 +14,8 @@ namespace kennel::tool {
 
 namespace {
 
-constexpr u64 largest_file = u64{1} << 30;
-
-} // namespace
-
-Or<std::vector<u8>> read_file(fs::path const& path)
+Or<std::vector<u8>> read_bytes(fs::path const& path, u64 size)
 {
-    std::error_code error;
-    auto const status = fs::status(path, error);
-    if (status.type() == fs::file_type::not_found)
-        return bad_usage("{}: no such file", path.string());
-    if (status.type() != fs::file_type::regular)
-        return bad_usage("{}: not a file", path.string());
-    u64 const size = fs::file_size(path, error);
-    if (error)
-        return bad_usage("{}: {}", path.string(), error.message());
-    if (size > largest_file)
-        return bad_usage("{}: {} bytes; at most 1g is possible", path.string(), size);
     std::ifstream stream{path, std::ios::binary};
     if (!stream)
         return bad_usage("{}: {}", path.string(), std::strerror(errno));
@@ -37,6 +24,38 @@ Or<std::vector<u8>> read_file(fs::path const& path)
     if (static_cast<u64>(stream.gcount()) != size)
         return bad_usage("{}: only {} of {} bytes can be read", path.string(), stream.gcount(), size);
     return bytes;
+}
+
+Or<u64> size_of(fs::path const& path)
+{
+    std::error_code error;
+    auto const status = fs::status(path, error);
+    switch (status.type()) {
+    case fs::file_type::regular:   break;
+    case fs::file_type::not_found: return bad_usage("{}: no such file", path.string());
+    case fs::file_type::directory: return bad_usage("{}: a folder, not a file", path.string());
+    case fs::file_type::none:      return bad_usage("{}: {}", path.string(), error.message());
+    default:                       return bad_usage("{}: a device, pipe or socket, not a file", path.string());
+    }
+    u64 const size = fs::file_size(path, error);
+    if (error)
+        return bad_usage("{}: {}", path.string(), error.message());
+    return size;
+}
+
+} // namespace
+
+Or<std::vector<u8>> read_file(fs::path const& path, u64 most)
+{
+    u64 const size = TRY(size_of(path));
+    if (size > most)
+        return bad_usage("{}: {} bytes; at most {} is possible", path.string(), size, size_text(most));
+    return read_bytes(path, size);
+}
+
+Or<std::vector<u8>> read_start(fs::path const& path, usize count)
+{
+    return read_bytes(path, std::min<u64>(TRY(size_of(path)), count));
 }
 
 Or<void> write_file(fs::path const& path, std::span<u8 const> bytes)

@@ -12,7 +12,10 @@ namespace kennel::tool {
 
 namespace fs = std::filesystem;
 
-Or<std::vector<u8>> read_file(fs::path const& path);   // at most 1 GiB
+inline constexpr u64 largest_file = u64{1} << 30;
+
+Or<std::vector<u8>> read_file(fs::path const& path, u64 most = largest_file);   // refuses what is no file, or larger
+Or<std::vector<u8>> read_start(fs::path const& path, usize count);               // the first bytes, or all of them
 Or<void>            write_file(fs::path const& path, std::span<u8 const> bytes);
 Or<void>            write_file(fs::path const& path, std::string_view text);
 std::string         last_lines(fs::path const& path, usize count);   // "" when there is no such file

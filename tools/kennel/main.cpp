@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // build/kennel: the program on the user's machine. One verb, one file.
+#include "tools/kennel/check.hpp"
 #include "tools/kennel/run.hpp"
 #include "tools/kennel/terminal.hpp"
 #include <algorithm>
@@ -18,12 +19,14 @@ int main(int count, char** words)
     all.erase(mark, all.end());
     std::ranges::reverse(all);                         // the order in which CLI11 wants a vector
     add_run(program, more, status);
+    add_check(program, status);
     try {
         program.parse(std::move(all));
     } catch (CLI::Success const& answered) {          // --help
         return program.exit(answered);
     } catch (CLI::ParseError const& error) {
-        say("{} (kennel run --help)", error.what());
+        auto const chosen = program.get_subcommands();
+        say("{} (kennel {}--help)", error.what(), chosen.empty() ? "" : chosen.front()->get_name() + ' ');
         return static_cast<int>(ExitStatus::bad_usage);
     } catch (std::exception const& error) {
         restore_terminal();

@@ -2,8 +2,8 @@
 //
 // See plan.hpp.
 #include "tools/kennel/plan.hpp"
-#include "tools/kennel/kernel_image.hpp"
 #include "tools/kennel/size.hpp"
+#include "tools/kennel/spelling.hpp"
 #include <algorithm>
 
 namespace kennel::tool {
@@ -13,13 +13,6 @@ namespace {
 bool printable(std::string_view text)
 {
     return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
-}
-
-Or<void> check_name(std::string_view what, std::string_view name, usize field)
-{
-    if (name.empty() || name.size() >= field || !printable(name))
-        return bad_usage("{} name '{}': 1 to {} printable ASCII characters without spaces are allowed", what, name, field - 1);
-    return {};
 }
 
 Or<void> check_guest(Plan const& plan, GuestPlan& guest)
@@ -41,14 +34,26 @@ Or<void> check_guest(Plan const& plan, GuestPlan& guest)
         return bad_usage("guest {}: its command line has {} characters; {} takes {}", guest.name, guest.command_line.size(),
                          guest.kernel.string(), kernel.command_line_size);
     guest.memory = round_up(guest.memory, large_page);
-    u64 const least = least_memory(kernel, initrd);
+    return check_memory(guest, kernel, initrd);
+}
+
+} // namespace
+
+Or<void> check_name(std::string_view what, std::string_view name, usize field)
+{
+    if (name.empty() || name.size() >= field || !printable(name))
+        return bad_usage("{} name '{}': 1 to {} printable ASCII characters without spaces are allowed", what, shortened(name), field - 1);
+    return {};
+}
+
+Or<void> check_memory(GuestPlan const& guest, KernelImage const& kernel, u64 initrd_size)
+{
+    u64 const least = least_memory(kernel, initrd_size);
     if (guest.memory < least)
         return bad_usage("{} is too little memory for {}{}{}: it takes at least {}", size_text(guest.memory), guest.kernel.string(),
                          guest.initrd ? " with " : "", guest.initrd ? guest.initrd->string() : "", size_text(least));
     return {};
 }
-
-} // namespace
 
 Or<abi::StopPolicy> parse_policy(std::string_view text)
 {

@@ -5,6 +5,7 @@
 #pragma once
 #include "hv/abi/manifest.hpp"
 #include "tools/kennel/file.hpp"
+#include "tools/kennel/kernel_image.hpp"
 #include <optional>
 
 namespace kennel::tool {
@@ -35,6 +36,10 @@ struct Plan {
 };
 
 Or<abi::StopPolicy> parse_policy(std::string_view text);
+
+// Single rules, for whoever wants to name the place as well. `field`: the manifest's, bytes.
+Or<void> check_name(std::string_view what, std::string_view name, usize field);
+Or<void> check_memory(GuestPlan const& guest, KernelImage const& kernel, u64 initrd_size);
 
 // Reads every kernel and initrd and refuses what cannot run. Rounds memory up to 2 MiB.
 Or<void> check_plan(Plan& plan);

@@ -3,6 +3,7 @@
 // See run.hpp. The steps: words -> Plan (checked) -> manifest -> disk -> machine -> session.
 #include "tools/kennel/run.hpp"
 #include "tools/kennel/command_line.hpp"
+#include "tools/kennel/configuration.hpp"
 #include "tools/kennel/description.hpp"
 #include "tools/kennel/esp.hpp"
 #include "tools/kennel/session.hpp"
@@ -20,7 +21,8 @@ struct Words {
     std::vector<std::string> arguments;
     std::string initrd, name = "guest", policy = "stop", machine;
     std::string emulator = "auto", cpu_model, machine_memory, log, images, keep, input_after;
-    u32  cpus = 1, timeout = 0, loader_timeout = 0;
+    std::optional<u32> cpus;
+    u32  timeout = 0, loader_timeout = 0;
     u64  ips = 100'000'000;
     bool verbose = false, trust_guests = false;
     std::vector<std::string> replace;
@@ -51,18 +53,26 @@ Or<Plan> plan_from(Words const& words)
     return plan;
 }
 
-// For the hypervisor, the service's own image and the firmware, beside what the plan names.
-constexpr u64 own_memory = 160 << 20;
-
-Or<u64> machine_memory(Words const& words, Plan const& plan, Manifest const& manifest)
+// Of a configuration file, or of the words alone.
+Or<Configuration> configuration_from(Words const& words)
 {
-    u64 least = own_memory + guest_memory(plan);
-    for (auto const& service : plan.services)
-        least += service.memory;
-    for (auto const& file : manifest.files)
-        least += file.size * static_cast<u64>(std::popcount(file.services));
+    if (!fs::path{words.memory}.extension().string().starts_with(".toml"))
+        return Configuration{.plan = TRY(plan_from(words))};
+    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty())
+        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd or --machine can be given beside it", words.memory);
+    Problems problems{words.memory};
+    if (auto configuration = read_configuration(words.memory, problems))
+        return std::move(*configuration);
+    auto const lines = problems.lines();
+    for (auto const& line : lines)
+        say_line(line);
+    return bad_usage("{} cannot be used: {} problem{}; nothing was started", words.memory, lines.size(), lines.size() == 1 ? "" : "s");
+}
+
+Or<u64> machine_memory(Words const& words, Configuration const& configuration)
+{
     if (words.machine_memory.empty())
-        return round_up(std::max<u64>(least, 512 << 20), 64 << 20);
+        return usual_machine_memory(configuration);
     u64 const given = TRY(parse_size(words.machine_memory));
     if (given < 64 << 20)
         return bad_usage("--machine-memory={} is too little: at least 64m is needed to reach the loader", words.machine_memory);
@@ -95,10 +105,13 @@ Or<std::ofstream> open_log(std::string const& path)
 
 Or<ExitStatus> run(Words const& words)
 {
-    auto plan = TRY(plan_from(words));
+    auto configuration = TRY(configuration_from(words));
+    Plan& plan = configuration.plan;
     TRY(check_plan(plan));
-    if (words.cpus < 1 || words.cpus > abi::max_cpus)
-        return bad_usage("--machine-cpus={}: 1 to {} are possible", words.cpus, abi::max_cpus);
+    if (words.cpus)
+        configuration.cpus = *words.cpus;
+    if (configuration.cpus < 1 || configuration.cpus > abi::max_cpus)
+        return bad_usage("--machine-cpus={}: 1 to {} are possible", configuration.cpus, abi::max_cpus);
     auto const option = [&](abi::MachineOption value) { plan.options |= static_cast<u32>(value); };
     auto const choice = TRY(choose_emulator(words.emulator));
     bool const bochs = choice.emulator == Emulator::bochs_2 || choice.emulator == Emulator::bochs_3;
@@ -126,8 +139,8 @@ Or<ExitStatus> run(Words const& words)
         .emulator = choice.emulator,
         .program = choice.program,
         .cpu_model = words.cpu_model,
-        .cpus = words.cpus,
-        .memory = TRY(machine_memory(words, plan, manifest)),
+        .cpus = configuration.cpus,
+        .memory = TRY(machine_memory(words, configuration)),
         .instructions_per_second = words.ips,
         .disk = disk,
         .folder = folder,
@@ -155,7 +168,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
                  "unless a console= is given. Sizes take k, m, g.\n\n"
                  "Exit status: 0 all guests stopped as they should, 1 a guest failed, 2 bad usage or configuration,\n"
                  "3 the machine could not start, 124 time limit.");
-    verb->add_option("MEMORY", words->memory, "The guest's memory, for example 128m");
+    verb->add_option("MEMORY", words->memory, "The guest's memory, for example 128m; or a configuration, FILE.toml, and nothing else");
     verb->add_option("KERNEL", words->kernel, "A Linux bzImage, or an ELF file");
     verb->add_option("ARGUMENTS", words->arguments, "The kernel's arguments")->take_all();
     verb->add_option("--initrd", words->initrd, "The guest's initial RAM disk")->type_name("FILE");
@@ -164,7 +177,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->add_option("--machine", words->machine, "Several guests and services, described in a JSON file (tools/kennel/description.hpp)")->type_name("FILE");
     verb->add_option("--emulator", words->emulator, "auto, bochs, bochs-2.7, bochs-3.0 or qemu")->capture_default_str()->type_name("NAME");
     verb->add_option("--cpu-model", words->cpu_model, "The emulator's CPU model; Bochs: corei7_skylake_x, QEMU with KVM: host")->type_name("NAME");
-    verb->add_option("--machine-cpus", words->cpus, "Processors of the machine")->capture_default_str()->type_name("N");
+    verb->add_option("--machine-cpus", words->cpus, "Processors of the machine; default 1, or what the configuration says")->type_name("N");
     verb->add_option("--machine-memory", words->machine_memory, "Memory of the machine; default 512m, or what the guests need")->type_name("SIZE");
     verb->add_option("--ips", words->ips, "Bochs: instructions per emulated second")->capture_default_str()->type_name("N");
     verb->add_option("--timeout", words->timeout, "End the machine after so many seconds, with status 124")->type_name("SECONDS");

@@ -2,6 +2,7 @@
 //
 // See size.hpp.
 #include "tools/kennel/size.hpp"
+#include "tools/kennel/spelling.hpp"
 #include <charconv>
 
 namespace kennel::tool {
@@ -29,11 +30,11 @@ Or<u64> parse_size(std::string_view text)
     std::string_view const unit{end, text.data() + text.size()};
     int const shift = unit.empty() ? 0 : unit.size() == 1 ? shift_of(unit[0]) : -1;
     if (error == std::errc::invalid_argument || shift < 0)
-        return bad_usage("'{}' is no size: a number with k, m or g is wanted, for example 128m", text);
-    if (number == 0)
-        return bad_usage("'{}' is no size: it must be more than 0", text);
+        return bad_usage("'{}' is no size: a number with k, m or g is wanted, for example 128m", shortened(text));
+    if (number == 0 && error == std::errc{})
+        return bad_usage("'{}' is no size: it must be more than 0", shortened(text));
     if (error != std::errc{} || number > (largest >> shift))
-        return bad_usage("'{}' is too large: at most {} is possible", text, size_text(largest));
+        return bad_usage("'{}' is too large: at most {} is possible", shortened(text), size_text(largest));
     return number << shift;
 }
 

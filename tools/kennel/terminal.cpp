@@ -23,7 +23,8 @@ void say_line(std::string_view text)
     for (char const c : text) {
         if (c == '\n' && is_raw)
             out += '\r';
-        out += c;
+        bool const control = (c >= 0 && c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+        out += control ? '?' : c;                        // a file's name shall not steer the terminal
     }
     out += is_raw ? "\r\n" : "\n";
     [[maybe_unused]] auto const written = write(STDERR_FILENO, out.data(), out.size());

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See configuration.hpp.
+#include "tools/kennel/configuration.hpp"
+#include "tools/kennel/command_line.hpp"
+#include "tools/kennel/content.hpp"
+#include "tools/kennel/kernel_image.hpp"
+#include "tools/kennel/size.hpp"
+#include "tools/kennel/spelling.hpp"
+#include <algorithm>
+#include <map>
+
+namespace kennel::tool {
+
+namespace {
+
+constexpr u64 largest_configuration = 1 << 20;   // bytes; a longer file is no configuration
+
+constexpr std::string_view policies[] = {"stop", "restart", "hold"};   // abi::StopPolicy
+
+constexpr Key root_keys[] = {
+    {"machine", "table",                 "", "the machine"},
+    {"service", "tables, at most 4",     "", "service partitions"},
+    {"guest",   "tables, 1 to 32",       "", "guests"},
+    {"network", "tables",                "", "networks",                             "guests have no network cards"},
+};
+constexpr Key machine_keys[] = {
+    {"cpus",           "number, 1 to 32", "what the guests need", "its processors: for a real machine, the least it has"},
+    {"memory",         "size",            "what is needed",       "its memory: for a real machine, the least it has"},
+    {"trust_guests",   "true or false",   "false",                "map executable memory by 2 MiB even where the iTLB multihit erratum may exist"},
+    {"verbose",        "true or false",   "false",                "the hypervisor's log tells more"},
+    {"log_on_console", "true or false",   "false",                "the machine has one serial port: the log goes there until the service starts"},
+};
+constexpr Key service_keys[] = {
+    {"name",    "text, 1 to 15 characters", "service, service2, ...", "its name"},
+    {"memory",  "size",                     "all that is left",       "its share of the machine's memory, its guests' included; at most one service can go without"},
+    {"devices", "true or false",            "the first has them",     "it owns the machine's devices; exactly one does"},
+};
+constexpr Key guest_keys[] = {
+    {"name",         "text, 1 to 31 characters", "needed",   "its name"},
+    {"memory",       "size",                     "needed",   "its memory, rounded up to 2m"},
+    {"kernel",       "path",                     "needed",   "a Linux bzImage, or an ELF file"},
+    {"initrd",       "path",                     "none",     "its initial RAM disk: cpio or a file system, compressed or not"},
+    {"command_line", "text",                     "empty",    "of the kernel; console=ttyS0 is put before it unless there is a console="},
+    {"cpus",         "number, 1",                "1",        "its processors"},
+    {"cpu",          "number, 0 to 31",          "any",      "the machine's processor that runs it"},
+    {"weight",       "number, 1 to 1000",        "100",      "its share of that processor, relative to others"},
+    {"policy",       "stop, restart or hold",    "stop",     "what happens when it stops"},
+    {"service",      "name of a service",        "the first","the service it belongs to"},
+    {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
+    {"disk",         "tables",                   "none",     "its disks",            "guests have no disks"},
+    {"network",      "tables",                   "none",     "its network cards",    "guests have no network cards"},
+};
+
+constexpr SchemaTable tables[] = {
+    {"",            "the file",                                                                        root_keys},
+    {"[machine]",   "the machine; may be left out",                                                    machine_keys},
+    {"[[service]]", "a service partition, which serves guests; may be left out: then there is one",    service_keys},
+    {"[[guest]]",   "a guest",                                                                         guest_keys},
+};
+
+// Names and files that must be unique, with the place of the first.
+class Seen {
+public:
+    void note(Section const& section, std::string_view key, std::string const& value, Problems& problems, std::string_view what)
+    {
+        auto const [entry, fresh] = places_.emplace(value, section.place(key));
+        if (!fresh)
+            problems.add(section.place(key), std::format("{}: {} '{}' is taken: line {} has it", section.name(), what, shortened(value), entry->second.line));
+    }
+
+private:
+    std::map<std::string, Place> places_;
+};
+
+class Reader {
+public:
+    Reader(Section root, fs::path folder, Problems& problems) : root_{std::move(root)}, folder_{std::move(folder)}, problems_{problems} {}
+
+    Configuration read()
+    {
+        if (auto const machine = root_.table("machine", machine_keys))
+            read_machine(*machine);
+        read_services();
+        read_guests();
+        add_up();
+        return std::move(result_);
+    }
+
+private:
+    void read_machine(Section const& machine)
+    {
+        machine_ = machine;
+        if (auto const cpus = machine.number("cpus", 1, abi::max_cpus))
+            cpus_ = static_cast<u32>(*cpus);
+        result_.memory = machine.size("memory").value_or(0);
+        auto const option = [&](std::string_view key, abi::MachineOption value) {
+            if (machine.yes(key).value_or(false))
+                result_.plan.options |= static_cast<u32>(value);
+        };
+        option("trust_guests",   abi::MachineOption::trust_guests);
+        option("verbose",        abi::MachineOption::verbose);
+        option("log_on_console", abi::MachineOption::log_on_console);
+    }
+
+    void read_services()
+    {
+        services_ = root_.list("service", service_keys);
+        if (services_.size() > abi::max_services)
+            services_[abi::max_services].fault("", std::format("there are {} services; {} are possible", services_.size(), abi::max_services));
+        bool const said = std::ranges::any_of(services_, [](Section const& section) { return section.has("devices"); });
+        Seen names;
+        u32 greedy = 0, owners = 0;
+        for (Section const& section : services_) {
+            auto& services = result_.plan.services;
+            bool const first = services.empty();
+            ServicePlan service{.name = first ? "service" : std::format("service{}", services.size() + 1), .memory = 0, .owns_devices = first && !said};
+            if (auto const name = section.text("name")) {
+                service.name = *name;
+                report(section, "name", check_name("service", *name, sizeof abi::ManifestService::name));
+            }
+            names.note(section, "name", service.name, problems_, "the name");
+            service.memory = round_up(section.size("memory").value_or(0), large_page);
+            if (!section.has("memory") && ++greedy > 1)
+                section.fault("", "only one service can have all the memory that is left: give it a 'memory'");
+            if (auto const devices = section.yes("devices"))
+                service.owns_devices = *devices;
+            if (service.owns_devices && ++owners > 1)
+                section.fault("devices", "another service owns the devices: exactly one can");
+            services.push_back(std::move(service));
+        }
+        if (services_.empty())
+            result_.plan.services.emplace_back();
+        else if (owners == 0)
+            services_.front().fault("devices", "no service owns the devices: exactly one must, devices = true");
+    }
+
+    void read_guests()
+    {
+        guests_ = root_.list("guest", guest_keys);
+        if (guests_.empty() && (!root_.has("guest") || root_.is_empty_list("guest")))
+            problems_.add(root_.has("guest") ? root_.place("guest") : Place{}, "there is no guest: a table [[guest]] with name, memory and kernel is needed");
+        if (guests_.size() > abi::max_guests)
+            guests_[abi::max_guests].fault("", std::format("there are {} guests; {} are possible", guests_.size(), abi::max_guests));
+        for (Section const& section : guests_)
+            read_guest(section);
+        auto& guests = result_.plan.guests;
+        if (!guests.empty() && std::ranges::none_of(guests, &GuestPlan::attached))
+            guests.front().attached = true;
+        result_.cpus = cpus_.value_or(1);
+        for (GuestPlan const& guest : guests)
+            if (!cpus_ && guest.cpu != abi::any_cpu)
+                result_.cpus = std::max(result_.cpus, guest.cpu + 1);
+    }
+
+    void read_guest(Section const& section)
+    {
+        section.need({"name", "memory", "kernel"});
+        GuestPlan guest;
+        if (auto const name = section.text("name")) {
+            guest.name = *name;
+            report(section, "name", check_name("guest", *name, sizeof abi::ManifestGuest::name));
+            guest_names_.note(section, "name", *name, problems_, "the name");
+        }
+        guest.memory = round_up(section.size("memory").value_or(0), large_page);
+        if (section.number("cpus", 1, abi::max_cpus).value_or(1) > 1)
+            section.fault("cpus", "only 1 is possible: guests with several processors are not there yet");
+        if (auto const cpu = section.number("cpu", 0, abi::max_cpus - 1)) {
+            guest.cpu = static_cast<u32>(*cpu);
+            if (cpus_ && guest.cpu >= *cpus_)
+                section.fault("cpu", std::format("'cpu' is {}, but the machine has {} (line {}): 0 to {} are possible", guest.cpu, *cpus_,
+                                                 machine_->place("cpus").line, *cpus_ - 1));
+        }
+        guest.weight = static_cast<u32>(section.number("weight", 1, 1000).value_or(100));
+        guest.policy = static_cast<abi::StopPolicy>(section.choice("policy", policies).value_or(0));
+        guest.service = service_of(section);
+        if (section.yes("console").value_or(false)) {
+            guest.attached = true;
+            consoles_.note(section, "console", "true", problems_, "console =");
+        }
+        read_files(section, guest);
+        result_.plan.guests.push_back(std::move(guest));
+    }
+
+    u32 service_of(Section const& section)
+    {
+        auto const name = section.text("service");
+        if (!name)
+            return 0;
+        std::vector<std::string_view> names;
+        for (ServicePlan const& service : result_.plan.services)
+            names.push_back(service.name);
+        auto const found = std::ranges::find(names, std::string_view{*name});
+        if (found != names.end())
+            return static_cast<u32>(found - names.begin());
+        section.fault("service", std::format("there is no service '{}': {} is possible{}", shortened(*name), one_of(names), suggestion(*name, names)));
+        return 0;
+    }
+
+    // The files' own faults, and what only they can tell: how long the command line may be, how much memory is needed.
+    void read_files(Section const& section, GuestPlan& guest)
+    {
+        std::optional<KernelImage> kernel;
+        std::optional<u64> initrd_size;
+        if (auto const path = section.path("kernel", folder_)) {
+            guest.kernel = *path;
+            if (auto const file = report(section, "kernel", read_file(guest.kernel)))
+                kernel = report(section, "kernel", read_kernel(guest.kernel.string(), *file));
+        }
+        if (auto const path = section.path("initrd", folder_)) {
+            guest.initrd = *path;
+            if (auto const start = report(section, "initrd", read_start(*guest.initrd, content_start))) {
+                if (auto const content = recognise(*start); may_be_initrd(content))
+                    initrd_size = fs::file_size(*guest.initrd);
+                else
+                    section.fault("initrd", std::format("{}: {}, not an initrd: a cpio archive or a file system is wanted, compressed or not",
+                                                        guest.initrd->string(), describe(content)));
+            }
+        }
+        if (auto const line = report(section, "command_line", guest_command_line(section.text("command_line").value_or("")))) {
+            guest.command_line = *line;
+            if (kernel && line->size() > kernel->command_line_size)
+                section.fault("command_line", std::format("the command line has {} characters; {} takes {}", line->size(), guest.kernel.string(), kernel->command_line_size));
+        }
+        if (kernel && guest.memory != 0 && (initrd_size || !guest.initrd))
+            report(section, "memory", check_memory(guest, *kernel, initrd_size.value_or(0)));
+    }
+
+    void add_up()
+    {
+        Plan const& plan = result_.plan;
+        u64 const least = round_up(least_machine_memory(plan), large_page);
+        if (result_.memory != 0 && result_.memory < least)
+            machine_->fault("memory", std::format("{} is too little: the guests have {}, and with services, files and the hypervisor at least {} is needed",
+                                                  size_text(result_.memory), size_text(guest_memory(plan)), size_text(least)));
+        for (usize i = 0; i < services_.size(); i++) {
+            u64 guests = 0;
+            for (GuestPlan const& guest : plan.guests)
+                guests += guest.service == i ? guest.memory : 0;
+            if (plan.services[i].memory != 0 && plan.services[i].memory <= guests)
+                services_[i].fault("memory", std::format("{} is too little: its guests alone have {}", size_text(plan.services[i].memory), size_text(guests)));
+        }
+    }
+
+    // A fault of one value becomes a problem at its place.
+    template <typename T> std::optional<T> report(Section const& section, std::string_view key, Or<T> value)
+    {
+        if (value)
+            return std::move(*value);
+        section.fault(key, value.error().text);
+        return std::nullopt;
+    }
+    void report(Section const& section, std::string_view key, Or<void> const& checked)
+    {
+        if (!checked)
+            section.fault(key, checked.error().text);
+    }
+
+    Section                root_;
+    fs::path               folder_;
+    Problems&              problems_;
+    Configuration          result_;
+    std::optional<Section> machine_;
+    std::optional<u32>     cpus_;
+    std::vector<Section>   services_, guests_;
+    Seen                   guest_names_, consoles_;
+};
+
+} // namespace
+
+std::span<SchemaTable const> schema() { return tables; }
+
+std::optional<Configuration> parse_configuration(std::string_view text, fs::path const& folder, Problems& problems)
+{
+    toml::table root;
+    try {
+        root = toml::parse(text);
+    } catch (toml::parse_error const& error) {
+        problems.add({error.source().begin.line, error.source().begin.column}, std::format("not TOML: {}", error.description()));
+        return std::nullopt;
+    }
+    auto configuration = Reader{Section{root, "the file", root_keys, problems}, folder, problems}.read();
+    if (!problems.empty())
+        return std::nullopt;
+    return configuration;
+}
+
+std::optional<Configuration> read_configuration(fs::path const& path, Problems& problems)
+{
+    auto const bytes = read_file(path, largest_configuration);
+    if (!bytes) {
+        auto text = bytes.error().text;
+        if (text.starts_with(problems.file() + ": "))
+            text.erase(0, problems.file().size() + 2);
+        problems.add({}, text);
+        return std::nullopt;
+    }
+    return parse_configuration({reinterpret_cast<char const*>(bytes->data()), bytes->size()}, path.parent_path(), problems);
+}
+
+u64 usual_machine_memory(Configuration const& configuration)
+{
+    if (configuration.memory != 0)
+        return configuration.memory;
+    return round_up(std::max<u64>(least_machine_memory(configuration.plan), 512 << 20), 64 << 20);
+}
+
+u64 least_machine_memory(Plan const& plan)
+{
+    constexpr u64 own_memory = 160 << 20;   // the hypervisor's, the services' own and the firmware's
+    u64 least = own_memory;
+    for (auto const& service : plan.services)
+        least += service.memory;                     // its guests and files are in it
+    auto const has_size = [&](GuestPlan const& guest) { return guest.service < plan.services.size() && plan.services[guest.service].memory != 0; };
+    std::map<std::pair<fs::path, u32>, u64> files;   // each service gets a copy of its own
+    for (auto const& guest : plan.guests) {
+        if (has_size(guest))
+            continue;
+        least += guest.memory;
+        std::error_code error;
+        for (fs::path const& path : {guest.kernel, guest.initrd.value_or(fs::path{})})
+            if (u64 const size = path.empty() ? 0 : fs::file_size(path, error); !path.empty() && !error)
+                files[{path, guest.service}] = size;
+    }
+    for (auto const& [file, size] : files)
+        least += size;
+    return least;
+}
+
+} // namespace kennel::tool
