@@ -9,6 +9,10 @@ namespace kennel::service {
 
 u8   read_port(u16 port);
 void write_port(u16 port, u8 value);
+u16  read_port16(u16 port);                         // the machine's own ports: only the service that owns the devices reaches any
+void write_port16(u16 port, u16 value);
+u32  read_port32(u16 port);
+void write_port32(u16 port, u32 value);
 
 u64  time_stamp();                                  // TSC ticks; the same on every CPU and in every guest
 void relax();                                       // inside a loop that waits

@@ -45,6 +45,8 @@ Answer hypercall(abi::Call call, u64 rdi, u64 rsi, u64 rdx, u64 r8, u64 r9)
 u8 read_port(u16 port)
 {
     fake::World& world = fake::world();
+    if (u32 value = 0; world.device && world.device->read(port, 1, value))
+        return static_cast<u8>(value);
     switch (port & 7) {
     case 0: {
         char const c = world.typed.empty() ? '\0' : world.typed.front();
@@ -69,6 +71,8 @@ u8 read_port(u16 port)
 void write_port(u16 port, u8 value)
 {
     fake::World& world = fake::world();
+    if (world.device && world.device->write(port, 1, value))
+        return;
     static bool divisor = false;
     if ((port & 7) == 3)
         divisor = value & 0x80;
@@ -81,7 +85,35 @@ void write_port(u16 port, u8 value)
     }
 }
 
-u64 time_stamp() { return fake::world().now += 1000; }
+u16 read_port16(u16 port)
+{
+    u32 value = 0xffff;                               // nobody is there
+    if (fake::world().device)
+        fake::world().device->read(port, 2, value);
+    return static_cast<u16>(value);
+}
+
+u32 read_port32(u16 port)
+{
+    u32 value = 0xffff'ffff;
+    if (fake::world().device)
+        fake::world().device->read(port, 4, value);
+    return value;
+}
+
+void write_port16(u16 port, u16 value)
+{
+    if (fake::world().device)
+        fake::world().device->write(port, 2, value);
+}
+
+void write_port32(u16 port, u32 value)
+{
+    if (fake::world().device)
+        fake::world().device->write(port, 4, value);
+}
+
+u64 time_stamp() { return fake::world().now += fake::world().tick; }
 void relax() {}
 void fill_zero(void* to, u64 bytes) { std::memset(to, 0, bytes); }
 void copy_bytes(void* to, void const* from, u64 bytes)

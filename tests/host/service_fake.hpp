@@ -13,7 +13,15 @@ namespace kennel::service::fake {
 
 struct Made { abi::Call call; u64 rdi, rsi, rdx, r8, r9; };
 
+// A device of the machine behind ports, as a test brings it. False: not its port.
+struct PortDevice {
+    virtual ~PortDevice() = default;
+    virtual bool read(u16 port, u32 bytes, u32& value) = 0;
+    virtual bool write(u16 port, u32 bytes, u32 value) = 0;
+};
+
 struct World {
+    PortDevice* device = nullptr;                     // asked first
     std::vector<Made> calls;
     std::function<Answer(Made const&)> answer;        // empty: ok, and zeroes
 
@@ -25,6 +33,7 @@ struct World {
     bool             empty_interrupt = false;         // pending: the transmitter became empty
 
     u64 now = 1'000'000;
+    u64 tick = 1000;                                  // each look at the clock takes so long
 
     usize count(abi::Call call) const;
     Made const& last(abi::Call call) const;           // there must be one
