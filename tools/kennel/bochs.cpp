@@ -28,7 +28,9 @@ Or<void> require_plain(std::string_view what, std::string_view word)
 Or<std::string> configuration(Settings const& settings)
 {
     auto const firmware = TRY(find_firmware("OVMF", {"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}));
-    auto const vga_bios = TRY(find_firmware("SeaBIOS", {"/usr/share/seabios/vgabios-stdvga.bin"}));
+    // A card the firmware has a driver for gives us a framebuffer. The packaged Bochs has it too, and its only display stops on it.
+    bool const screen = settings.emulator == Emulator::bochs_3;
+    auto const vga_bios = TRY(find_firmware("SeaBIOS", {screen ? "/usr/share/seabios/vgabios-cirrus.bin" : "/usr/share/seabios/vgabios-stdvga.bin"}));
     std::string const model = settings.cpu_model.empty() ? "corei7_skylake_x" : settings.cpu_model;
     TRY(require_plain("CPU model", model));
     u64 const megabytes = settings.memory >> 20;
@@ -39,9 +41,9 @@ Or<std::string> configuration(Settings const& settings)
     text += std::format("memory: guest={}, host={}\n", megabytes, megabytes);
     text += std::format("romimage: file={}\n", firmware.string());
     text += std::format("vgaromimage: file={}\n", vga_bios.string());
-    text += "pci: enabled=1, chipset=i440fx, slot1=pcivga\n"
-            "vga: extension=vbe\n"
-            "clock: sync=none\n";
+    text += std::format("pci: enabled=1, chipset=i440fx, slot1={}\n", screen ? "cirrus" : "pcivga");
+    text += std::format("vga: extension={}\n", screen ? "cirrus" : "vbe");
+    text += "clock: sync=none\n";
     text += std::format("com1: enabled=1, mode=socket-client, dev=127.0.0.1:{}\n", settings.console_port);
     text += std::format("com2: enabled=1, mode=socket-client, dev=127.0.0.1:{}\n", settings.log_port);
     text += std::format("ata0-master: type=disk, path={}, mode=flat\n", settings.disk.string());
