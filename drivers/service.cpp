@@ -3,6 +3,7 @@
 // See service.hpp.
 #include "drivers/service.hpp"
 #include "drivers/fault.hpp"
+#include "drivers/instructions.hpp"
 
 namespace kennel::service {
 
@@ -66,6 +67,44 @@ void Service::take_events()
         terminals_changed();
     if (pending & bit(Event::guest_ended))
         power_off_if_done();
+    if (index_ == 0)
+        serve_drives(pending);
+}
+
+// ---- drives ----
+
+void Service::serve_drives(u64 pending)
+{
+    Drives& drives = shared_.drives;
+    if (!drives.in_use())
+        return;
+    if (pending & bit(Event::drive_channel))
+        drives.interrupt(0, log_);
+    if (pending & bit(Event::drive_channel_1))
+        drives.interrupt(1, log_);
+    if (pending & bit(Event::clock)) {
+        clock_ = ~0ull;
+        drives.timer(time_stamp(), log_);
+    }
+    // Requests of guests at home elsewhere.
+    u64 requests = __atomic_exchange_n(&events_.pending[disk_request_event / 64], 0, __ATOMIC_ACQUIRE);
+    for (; requests; requests &= requests - 1)
+        shared_.plan.disks[__builtin_ctzll(requests)]->remote->serve();
+    while (DriveSlice* const slice = drives.take_news()) {
+        Disk& disk = *shared_.plan.disks[slice->event - disk_done_event];
+        if (disk.remote)
+            disk.remote->serve();
+    }
+    set_clock();
+}
+
+// Commands set deadlines half a minute away and nearly always end before: the clock is set only where it would come too late.
+void Service::set_clock()
+{
+    if (u64 const deadline = shared_.drives.deadline(); deadline < clock_) {
+        clock_ = deadline;
+        static_cast<void>(clock(deadline, static_cast<u64>(Event::clock)));
+    }
 }
 
 // ---- guests ----
@@ -76,7 +115,8 @@ void Service::set_up()
     log_.line(Text{"service ", info.service, " on ", info.cpu_count, info.cpu_count == 1 ? " CPU" : " CPUs", ", ABI ", info.version});
     if (info.version != abi::abi_version)
         give_up("made for another version of the hypervisor", info.version);
-    shared_.plan = make_plan(info, find_heap(info), log_);
+    shared_.plan = make_plan(info, find_heap(info), shared_.drives, log_);
+    shared_.drives.start(static_cast<u64>(Event::drive_channel), log_);
     if (shared_.plan.refused)
         shared_.failed = true;
     shared_.unfinished = shared_.plan.count;

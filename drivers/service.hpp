@@ -14,6 +14,7 @@ namespace kennel::service {
 struct Shared {
     abi::InfoPage const* info = nullptr;
     Plan    plan;
+    Drives  drives;                                   // vCPU 0 only
     Console console;                                  // vCPU 0 only
     std::atomic<bool> ready{false};
     std::atomic<u32>  unfinished{0};                  // guests that run or are held
@@ -36,9 +37,12 @@ private:
         terminal,        // from vCPU 0: input, or room for output, for guests at home here
         serial_line,     // to vCPU 0: the serial port's interrupt
         guest_ended,     // to vCPU 0: look whether that was the last one
+        drive_channel,   // to vCPU 0: the first IDE channel's interrupt ...
+        drive_channel_1, // ... and the second's
+        clock,           // the deadline that was set has come
     };
     static constexpr u64 bit(Event event) { return 1ull << static_cast<u32>(event); }
-    static_assert(static_cast<u32>(Event::guest_ended) < 64, "all events lie in the first word");
+    static_assert(static_cast<u32>(Event::clock) < 64, "all events lie in the first word");
 
     void set_up();                                    // vCPU 0 only
     void open_console();
@@ -49,6 +53,8 @@ private:
     void power_off_if_done();
 
     void take_events();
+    void serve_drives(u64 channels);
+    void set_clock();
     void output_of(Guest& guest);
     void log_output(Guest& guest, bool all);
     void pump_console();
@@ -62,6 +68,7 @@ private:
     abi::EventPage&  events_;
     u32              index_;
     bool             started_ = false;
+    u64              clock_ = ~0ull;                  // as it was set
     Log              log_;
     Guest*           by_badge_[abi::max_guests + 1] = {};
 };

@@ -44,7 +44,7 @@ public:
     static constexpr usize entries = page_size / sizeof(PrdEntry);
     static constexpr u64 boundary = 64 * 1024;
 
-    explicit PrdTable(PrdEntry* page) : page_{page} {}
+    constexpr explicit PrdTable(PrdEntry* page) : page_{page} {}
 
     void clear() { count_ = 0; }
 

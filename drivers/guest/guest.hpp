@@ -8,6 +8,7 @@
 //   held      stopped, kept for inspection            -
 //   ended     its partition is gone                   -
 #pragma once
+#include "drivers/block/disk.hpp"
 #include "drivers/model/emulate.hpp"
 #include "drivers/model/platform.hpp"
 #include "hv/abi/manifest.hpp"
@@ -20,6 +21,7 @@ enum class GuestState : u8 { planned, running, held, ended };
 
 struct Guest {
     static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
+    static constexpr u32   max_disks = 8;
 
     Guest() : output{output_space}, input{input_space}, platform{output, input} {}
     Guest(Guest const&) = delete;
@@ -41,6 +43,8 @@ struct Guest {
     std::string_view    kernel_name, initrd_name, command_line;
     u32         number = 0;                           // among the guests of this service; the badge is one more
     u32         home   = 0;                           // physical CPU
+    Disk*       disks[max_disks] = {};                // vda, vdb, ...
+    u32         disk_count = 0;
 
     // -- while it runs --
     GuestState  state = GuestState::planned;

@@ -2,8 +2,8 @@
 //
 // See plan.hpp.
 #include "drivers/guest/plan.hpp"
+#include "drivers/block/disk_plan.hpp"
 #include "hv/lib/manifest.hpp"
-#include <new>
 
 namespace kennel::service {
 
@@ -15,7 +15,7 @@ template<usize size> std::string_view text_of(char const (&field)[size])
     return {field, static_cast<usize>(std::find(field, field + size, '\0') - field)};
 }
 
-std::span<u8 const> bytes_of(abi::Module const& module) { return {reinterpret_cast<u8 const*>(module.base), module.size}; }
+std::span<u8> bytes_of(abi::Module const& module) { return {reinterpret_cast<u8*>(module.base), module.size}; }
 
 abi::Module const* find_module(abi::InfoPage const& info, std::string_view name)
 {
@@ -27,7 +27,8 @@ abi::Module const* find_module(abi::InfoPage const& info, std::string_view name)
 
 class Planner {
 public:
-    Planner(abi::InfoPage const& info, std::span<u8> heap, Log& log) : info_{info}, heap_{heap}, log_{log}, extents_{info} {}
+    Planner(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log)
+        : info_{info}, heap_{heap}, log_{log}, extents_{info}, disk_maker_{drives, heap_, extents_, info, log} {}
 
     Plan plan(ManifestReader const& manifest)
     {
@@ -36,7 +37,7 @@ public:
             abi::ManifestGuest const recipe = manifest.guest(i);
             if (recipe.service != info_.service)
                 continue;
-            if (Guest* guest = admit(manifest, recipe))
+            if (Guest* guest = admit(manifest, i, recipe))
                 plan_.guests[plan_.count++] = guest;
             else
                 plan_.refused++;
@@ -51,34 +52,67 @@ private:
         log_.frame(Text{"guest ", text_of(recipe.name), " stopped reason=load-error status=failed"});
     }
 
-    Guest* admit(ManifestReader const& manifest, abi::ManifestGuest const& recipe)
+    Guest* admit(ManifestReader const& manifest, u32 number, abi::ManifestGuest const& recipe)
     {
         if (recipe.cpu != abi::any_cpu && recipe.cpu >= info_.cpu_count) {
             refuse(recipe, Text{"CPU ", recipe.cpu, " does not exist; this machine has 0 to ", info_.cpu_count - 1});
-            return nullptr;
-        }
-        usize const used = (used_ + alignof(Guest) - 1) & ~(alignof(Guest) - 1);
-        if (sizeof(Guest) > heap_.size() || used > heap_.size() - sizeof(Guest)) {
-            refuse(recipe, Text{"too many guests for the service's own memory"});
             return nullptr;
         }
         if (recipe.memory > extents_.free()) {
             refuse(recipe, Text{"wants ", recipe.memory >> 20, " MiB of memory; ", extents_.free() >> 20, " MiB are free"});
             return nullptr;
         }
-        Guest* const guest = new (heap_.data() + used) Guest;
+        Guest* const guest = heap_.make<Guest>();
+        if (!guest) {
+            refuse(recipe, Text{"too many guests for the service's own memory"});
+            return nullptr;
+        }
         if (!give_memory(*guest, recipe.memory)) {
             refuse(recipe, Text{"its memory would lie in too many pieces"});
             return nullptr;
         }
-        used_ = used + sizeof(Guest);
         guest->recipe = recipe;
         guest->number = plan_.count;
         guest->home = recipe.cpu != abi::any_cpu ? recipe.cpu : next_cpu_++ % info_.cpu_count;
         guest->command_line = manifest.command_line(recipe);
         give_file(manifest, recipe.kernel, guest->kernel, guest->kernel_name);
         give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);
-        return guest;
+        return give_disks(manifest, number, *guest) ? guest : nullptr;
+    }
+
+    // In the manifest's order: the guest's first disk is vda.
+    bool give_disks(ManifestReader const& manifest, u32 number, Guest& guest)
+    {
+        for (u32 i = 0; i < manifest.disk_count(); i++) {
+            if (manifest.disk(i).guest != number)
+                continue;
+            auto const recipe = DiskRecipe::read(manifest, i);
+            Text why;
+            Disk* disk = nullptr;
+            if (!recipe)
+                why = Text{describe(recipe.error())};
+            else if (guest.disk_count == Guest::max_disks)
+                why = Text{"a guest can have ", Guest::max_disks};
+            else
+                disk = disk_maker_.make(*recipe, file_of(manifest, *recipe), plan_.disk_count, guest.home, why);
+            if (!disk) {
+                refuse(guest.recipe, Text{"disk ", guest.disk_count, ": ", why.view()});
+                return false;
+            }
+            disk->guest = guest.number;
+            plan_.disks[plan_.disk_count++] = disk;
+            guest.disks[guest.disk_count++] = disk;
+        }
+        return true;
+    }
+
+    std::span<u8> file_of(ManifestReader const& manifest, DiskRecipe const& recipe)
+    {
+        if (recipe.entry.kind != abi::MediumKind::module)
+            return {};
+        abi::ManifestFile const file = manifest.file(recipe.entry.source);
+        abi::Module const* const module = find_module(info_, text_of(file.name));
+        return module ? bytes_of(*module) : std::span<u8>{};
     }
 
     bool give_memory(Guest& guest, u64 wanted)
@@ -107,11 +141,11 @@ private:
     }
 
     abi::InfoPage const& info_;
-    std::span<u8> heap_;
+    Heap    heap_;
     Log&    log_;
     Extents extents_;
+    DiskMaker disk_maker_;
     Plan    plan_;
-    usize   used_ = 0;
     u32     next_cpu_ = 0;
 };
 
@@ -130,7 +164,7 @@ std::span<u8> find_heap(abi::InfoPage const& info)
     return {reinterpret_cast<u8*>(begin), end - begin};
 }
 
-Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Log& log)
+Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log)
 {
     abi::Module const* const file = find_module(info, "manifest");
     if (!file || !file->size) {
@@ -146,7 +180,7 @@ Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Log& log)
             log.line(Text{"manifest: ", kennel::describe(fault.error), " ", fault.index});
         return {};
     }
-    return Planner{info, heap, log}.plan(*manifest);
+    return Planner{info, heap, drives, log}.plan(*manifest);
 }
 
 } // namespace kennel::service

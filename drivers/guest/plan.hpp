@@ -2,6 +2,7 @@
 //
 // From the manifest to guests that have a CPU, RAM and their files, but do not exist for hv yet. Done once, by vCPU 0.
 #pragma once
+#include "drivers/block/drives.hpp"
 #include "drivers/extents.hpp"
 #include "drivers/guest/guest.hpp"
 #include "drivers/log.hpp"
@@ -12,10 +13,13 @@ struct Plan {
     Guest* guests[abi::max_guests] = {};
     u32    count   = 0;
     u32    refused = 0;                               // guests that cannot be started; each was reported
+    Disk*  disks[abi::max_disks] = {};                // of all guests, by Disk::number
+    u32    disk_count = 0;
 };
 
 // `heap`: memory of the service for the guests' bookkeeping. A guest that does not fit is reported and left out.
-Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Log& log);
+// The machine's drives are looked for when a guest wants one.
+Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log);
 
 // The service's own memory behind the modules.
 std::span<u8> find_heap(abi::InfoPage const& info);

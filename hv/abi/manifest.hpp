@@ -2,16 +2,18 @@
 //
 // \kennel\manifest on the EFI system partition: which files belong to whom, and the guests to start.
 // Written by tools/kennel, read by boot/ (files, services, machine options) and by drivers/ (guests). Little-endian, packed by
-// natural alignment: header, then files[file_count], services[service_count], guests[guest_count], then text.
-// hv never sees it. Every reader checks magic, version, size, checksum, counts and every index before use (ManifestReader).
+// natural alignment: header, then files[file_count], services[service_count], guests[guest_count], disks[disk_count], then text.
+// hv never sees it. Every reader checks magic, version, size, checksum, counts and every index before use (ManifestReader; disks are the
+// business of the service that makes them: drivers/block/disk_recipe.hpp).
 #pragma once
 #include "hv/abi/boot_info.hpp"
 
 namespace kennel::abi {
 
 inline constexpr u64 manifest_magic   = 0x46494e414d4c4e4b;  // "KNLMANIF"
-inline constexpr u32 manifest_version = 1;
+inline constexpr u32 manifest_version = 2;
 inline constexpr u32 max_guests       = 32;
+inline constexpr u32 max_disks        = 64;                  // of all guests
 inline constexpr u32 no_file          = 0xffff'ffff;
 inline constexpr u32 any_cpu          = 0xffff'ffff;
 
@@ -28,9 +30,9 @@ struct ManifestHeader {
     u32 size;                       // of the whole manifest, bytes
     u32 checksum;                   // CRC-32 (IEEE) of everything after this field
     u32 options;                    // MachineOption bits
-    u32 file_count, service_count, guest_count;
+    u32 file_count, service_count, guest_count, disk_count;
     u32 text_offset, text_size;     // command lines, NUL-terminated each
-    u32 reserved[3];
+    u32 reserved[2];
 };
 
 struct ManifestFile {               // \kennel\<name>
@@ -62,6 +64,21 @@ struct ManifestGuest {
 };
 enum class GuestOption : u32 { attached = 1 /* console input goes here first */ };
 
-static_assert(sizeof(ManifestHeader) == 56 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
+enum class MediumKind : u32 { memory = 0, module = 1, drive = 2 };
+enum class DiskOption : u32 { read_only = 1, write_through = 2, by_label = 4, by_uuid = 8 };
+
+struct ManifestDisk {               // a guest's disks are vda, vdb, ... in the order of this table
+    char serial[20];                // as the guest sees it: printable ASCII; NUL where it is shorter
+    u32  guest;
+    MediumKind kind;                // blank RAM, a file's bytes in RAM, or a drive of the machine
+    u32  source;                    // module: index into files; drive: IDE channel * 2 + unit
+    u32  options;                   // DiskOption bits; by_...: only this partition of it
+    u32  reserved;
+    u64  bytes;                     // of blank RAM
+    u64  overlay;                   // bytes of RAM that keep what is written, so that the medium never changes; 0 = none
+    char partition[40];             // its label (1 to 36 ASCII characters), or the 16 bytes of its UUID as on the disk
+};
+
+static_assert(sizeof(ManifestDisk) == 96 && sizeof(ManifestHeader) == 56 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
 
 } // namespace kennel::abi

@@ -7,6 +7,7 @@
 #include "hv/abi/manifest.hpp"
 #include "hv/lib/checksum.hpp"
 #include "hv/lib/result.hpp"
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -86,39 +87,34 @@ public:
         if ((header.options & ~all_machine_options) != 0)
             return fault(bad_options);
         if (header.file_count > max_files || header.service_count == 0 || header.service_count > abi::max_services ||
-            header.guest_count > abi::max_guests || reader.tables_end() > bytes.size())
+            header.guest_count > abi::max_guests || header.disk_count > abi::max_disks || reader.tables_end() > bytes.size())
             return fault(bad_counts);
         if (header.text_offset < reader.tables_end() || header.text_offset > bytes.size() ||
             header.text_size > bytes.size() - header.text_offset ||
             (header.text_size > 0 && bytes[header.text_offset + header.text_size - 1] != 0))
             return fault(bad_text);
 
-        if (auto const checked = reader.check_files(); !checked)
-            return std::unexpected(checked.error());
-        if (auto const checked = reader.check_services(); !checked)
-            return std::unexpected(checked.error());
-        if (auto const checked = reader.check_guests(); !checked)
-            return std::unexpected(checked.error());
+        TRY(reader.check_files());
+        TRY(reader.check_services());
+        TRY(reader.check_guests());
         return reader;
     }
 
     u32  file_count() const    { return header_.file_count; }
     u32  service_count() const { return header_.service_count; }
     u32  guest_count() const   { return header_.guest_count; }
+    u32  disk_count() const    { return header_.disk_count; }
     bool has(abi::MachineOption option) const { return (header_.options & static_cast<u32>(option)) != 0; }
 
     // Entries by value: the file need not be aligned. Callers stay below the counts.
     abi::ManifestFile    file(u32 i) const    { return at<abi::ManifestFile>(files_offset(), i); }
     abi::ManifestService service(u32 i) const { return at<abi::ManifestService>(services_offset(), i); }
     abi::ManifestGuest   guest(u32 i) const   { return at<abi::ManifestGuest>(guests_offset(), i); }
+    abi::ManifestDisk    disk(u32 i) const    { return at<abi::ManifestDisk>(disks_offset(), i); }   // not checked
 
     std::string_view command_line(abi::ManifestGuest const& guest) const
     {
-        auto const* const text = reinterpret_cast<char const*>(bytes_.data()) + header_.text_offset + guest.command_line;
-        usize length = 0;
-        while (text[length] != 0)   // the text's last byte is one
-            length++;
-        return {text, length};
+        return reinterpret_cast<char const*>(bytes_.data()) + header_.text_offset + guest.command_line;   // the text's last byte is an end
     }
 
     static bool belongs_to(abi::ManifestFile const& file, u32 service) { return ((file.service >> service) & 1) != 0; }
@@ -136,7 +132,8 @@ private:
     usize files_offset() const    { return sizeof(abi::ManifestHeader); }
     usize services_offset() const { return files_offset() + header_.file_count * sizeof(abi::ManifestFile); }
     usize guests_offset() const   { return services_offset() + header_.service_count * sizeof(abi::ManifestService); }
-    usize tables_end() const      { return guests_offset() + header_.guest_count * sizeof(abi::ManifestGuest); }
+    usize disks_offset() const    { return guests_offset() + header_.guest_count * sizeof(abi::ManifestGuest); }
+    usize tables_end() const      { return disks_offset() + header_.disk_count * sizeof(abi::ManifestDisk); }
 
     template <typename T> T at(usize table, u32 index) const
     {
@@ -145,27 +142,15 @@ private:
         return entry;
     }
 
-    // Printable ASCII with an end inside the field, and none of the characters `without`.
-    template <usize size> static bool is_name(char const (&name)[size], std::string_view without)
-    {
-        usize length = 0;
-        while (length < size && name[length] != 0) {
-            char const c = name[length++];
-            if (c <= ' ' || c > '~')
-                return false;
-            for (char const forbidden : without)
-                if (c == forbidden)
-                    return false;
-        }
-        return length > 0 && length < size;
-    }
+    // A name in a fixed field; as long as the field when it has no end in it.
+    template <usize size> static std::string_view text_of(char const (&field)[size]) { return {field, std::find(field, field + size, '\0')}; }
 
-    template <usize size> static bool same_name(char const (&a)[size], char const (&b)[size])
+    // Printable ASCII with an end inside the field, and none of the characters `without`.
+    template <usize size> static bool is_name(char const (&field)[size], std::string_view without)
     {
-        usize i = 0;
-        while (i < size && a[i] != 0 && a[i] == b[i])
-            i++;
-        return i == size || a[i] == b[i];
+        auto const name = text_of(field);
+        return !name.empty() && name.size() < size &&
+               std::ranges::all_of(name, [&](char c) { return c > ' ' && c <= '~' && std::ranges::find(without, c) == without.end(); });
     }
 
     Checked check_files() const
@@ -179,7 +164,7 @@ private:
             if (entry.service == 0 || (entry.service >> service_count()) != 0)
                 return fault(file_service, i);
             for (u32 other = 0; other < i; other++)
-                if (same_name(file(other).name, entry.name))
+                if (text_of(file(other).name) == text_of(entry.name))
                     return fault(file_twice, i);
             for (u32 s = 0; s < service_count(); s++)
                 if (belongs_to(entry, s) && ++modules[s] >= abi::max_modules)   // the manifest itself is one

@@ -81,6 +81,9 @@ public:
     u32   short_transfers = 0;                         // so many end before their data is moved
     u32   resets = 0;
 
+    u32  pci_command = 1;
+    u8   pci_interface = 0x80;                         // bus master, both channels at their old ports
+
     bool has_command() const { return pending_ != 0; }
 
     // The drive does what it was told.
@@ -108,6 +111,10 @@ public:
 
     bool read(u16 port, u32 bytes, u32& value) override
     {
+        if (port == 0xcfc && bytes == 4) {
+            value = configuration();
+            return true;
+        }
         if (port == command && bytes == 2) {
             value = identify_at_ < 256 ? identify_[identify_at_++] : 0xffff;
             if (identify_at_ == 256)
@@ -133,6 +140,15 @@ public:
 
     bool write(u16 port, u32 bytes, u32 value) override
     {
+        if (port == 0xcf8 && bytes == 4) {
+            pci_address_ = value;
+            return true;
+        }
+        if (port == 0xcfc && bytes == 4) {
+            if ((pci_address_ & 0xffff) == 0x0904)
+                pci_command = value;
+            return true;
+        }
         if (port >= command + 1 && port <= command + 5) {
             auto& pair = registers_[port - command];
             pair[1] = pair[0];
@@ -270,6 +286,22 @@ private:
         return true;
     }
 
+    // 00:01.0 a bridge to ISA with several functions, 00:01.1 the controller; as a PIIX3 is.
+    u32 configuration() const
+    {
+        switch (pci_address_ & 0xffff) {
+        case 0x0800: return 0x7000'8086;
+        case 0x0808: return 0x0601'0000;
+        case 0x080c: return 0x0080'0000;
+        case 0x0900: return 0x7010'8086;
+        case 0x0904: return pci_command;
+        case 0x0908: return 0x0101'0000u | static_cast<u32>(pci_interface) << 8;
+        case 0x0920: return master | 1;
+        default:     return (pci_address_ & 0xf000) == 0 && (pci_address_ & 0x0e00) == 0x0800 ? 0 : 0xffff'ffff;
+        }
+    }
+
+    u32 pci_address_ = 0;
     u8  status_ = 0x50;
     u8  registers_[8][2] = {};
     u32 unit_ = 0;

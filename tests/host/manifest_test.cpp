@@ -12,7 +12,7 @@ using namespace kennel::abi;
 namespace {
 
 struct Content {
-    ManifestHeader               header{manifest_magic, manifest_version, 0, 0, 1, 0, 0, 0, 0, 0, {}};
+    ManifestHeader               header{manifest_magic, manifest_version, 0, 0, 1, 0, 0, 0, 0, 0, 0, {}};
     std::vector<ManifestFile>    files;
     std::vector<ManifestService> services;
     std::vector<ManifestGuest>   guests;
@@ -116,6 +116,9 @@ TEST_CASE("manifest: each fault is named, behind a checksum that is right")
     CHECK(verdict([](Content& c) { c.header.options = 1u << 31; }) == phrase(bad_options));
     CHECK(verdict([](Content& c) { c.header.file_count = 1000; }) == phrase(bad_counts));
     CHECK(verdict([](Content& c) { c.header.file_count = 0xffff'fff0; }) == phrase(bad_counts));
+    CHECK(verdict([](Content& c) { c.header.disk_count = 1; }) == phrase(bad_counts));
+    CHECK(verdict([](Content& c) { c.header.disk_count = max_disks + 1; }) == phrase(bad_counts));
+    CHECK(verdict([](Content& c) { c.header.disk_count = 0xffff'ffff; }) == phrase(bad_counts));
     CHECK(verdict([](Content& c) { c.services.clear(); }) == phrase(bad_counts));
     CHECK(verdict([](Content& c) { c.header.text_offset = 0xffff'0000; }) == phrase(bad_text));
     CHECK(verdict([](Content& c) { c.text.back() = 'x'; }) == phrase(bad_text));

@@ -6,6 +6,7 @@
 #include "drivers/guest/plan.hpp"
 #include "drivers/guest/start.hpp"
 #include "hv/lib/checksum.hpp"
+#include "tests/host/ide_fake.hpp"
 #include "tests/host/service_fake.hpp"
 #include <doctest/doctest.h>
 #include <memory>
@@ -220,7 +221,7 @@ struct Book {
     std::vector<u8>  file = std::vector<u8>(100);
     abi::InfoPage    info{};
 
-    explicit Book(std::vector<abi::ManifestGuest> const& guests)
+    explicit Book(std::vector<abi::ManifestGuest> const& guests, std::vector<abi::ManifestDisk> const& disks = {})
     {
         abi::ManifestHeader header{};
         abi::ManifestFile   file_entry{};
@@ -229,14 +230,16 @@ struct Book {
         file_entry.service = 3;
         std::memcpy(service[0].name, "first", 6), std::memcpy(service[1].name, "second", 7);
         service[0].owns_devices = 1, service[1].memory = large_page;
-        header = {abi::manifest_magic, abi::manifest_version, 0, 0, 0, 1, 2, static_cast<u32>(guests.size()), 0, 6, {}};
-        header.text_offset = static_cast<u32>(sizeof header + sizeof file_entry + sizeof service + guests.size() * sizeof guests[0]);
+        header = {abi::manifest_magic, abi::manifest_version, 0, 0, 0, 1, 2, static_cast<u32>(guests.size()),
+                  static_cast<u32>(disks.size()), 0, 6, {}};
+        header.text_offset = static_cast<u32>(sizeof header + sizeof file_entry + sizeof service + guests.size() * sizeof guests[0] + disks.size() * sizeof(abi::ManifestDisk));
         header.size = header.text_offset + header.text_size;
         auto append = [&](void const* bytes, usize size) {
             manifest.insert(manifest.end(), static_cast<u8 const*>(bytes), static_cast<u8 const*>(bytes) + size);
         };
         append(&header, sizeof header), append(&file_entry, sizeof file_entry), append(service, sizeof service);
         append(guests.data(), guests.size() * sizeof guests[0]);
+        append(disks.data(), disks.size() * sizeof(abi::ManifestDisk));
         append("quiet", 6);
         u32 const sum = crc32(std::span{manifest}.subspan(offsetof(abi::ManifestHeader, options)));
         std::memcpy(&manifest[offsetof(abi::ManifestHeader, checksum)], &sum, sizeof sum);
@@ -266,7 +269,8 @@ TEST_CASE("plan: each service takes its own guests; CPUs go round, RAM is given 
     abi::EventPage events{};
     Log log{events};
     Book book{{recipe("one", 16 * mebibyte), recipe("other", 16 * mebibyte, 1), recipe("two", 16 * mebibyte), recipe("three", 16 * mebibyte, 0, 1)}};
-    Plan const plan = make_plan(book.info, book.heap, log);
+    Drives drives;
+    Plan const plan = make_plan(book.info, book.heap, drives, log);
     REQUIRE(plan.count == 3);
     CHECK(plan.refused == 0);
     CHECK(plan.guests[1]->name_view() == "two");
@@ -291,12 +295,141 @@ TEST_CASE("plan: a guest that cannot be is reported, and the others are planned"
     };
     Log log{events};
     Book book{{recipe("big", 4096 * mebibyte), recipe("far", 2 * mebibyte, 0, 7), recipe("good", 2 * mebibyte)}};
-    Plan const plan = make_plan(book.info, book.heap, log);
+    Drives drives;
+    Plan const plan = make_plan(book.info, book.heap, drives, log);
     CHECK(plan.count == 1);
     CHECK(plan.refused == 2);
     CHECK(plan.guests[0]->name_view() == "good");
     CHECK(frames == "guest big stopped reason=load-error status=failed\nguest far stopped reason=load-error status=failed\n");
     book.manifest[100] ^= 1;
-    CHECK(make_plan(book.info, book.heap, log).count == 0);
-    CHECK(make_plan(book.info, {}, log).count == 0);
+    CHECK(make_plan(book.info, book.heap, drives, log).count == 0);
+    CHECK(make_plan(book.info, {}, drives, log).count == 0);
+}
+
+namespace {
+
+abi::ManifestDisk disk(u32 guest, abi::MediumKind kind, u32 source = 0)
+{
+    abi::ManifestDisk entry{};
+    std::memcpy(entry.serial, "disk", 4);
+    entry.guest = guest, entry.kind = kind, entry.source = source;
+    entry.bytes = kind == abi::MediumKind::memory ? 4096 : 0;
+    return entry;
+}
+
+u32 bit(abi::DiskOption option) { return static_cast<u32>(option); }
+
+// What is wrong with one disk of one guest.
+std::string fault_of(auto change, std::vector<abi::ManifestDisk> more = {})
+{
+    auto entry = disk(0, abi::MediumKind::module);
+    entry.options = bit(abi::DiskOption::read_only);
+    change(entry);
+    more.insert(more.begin(), entry);
+    Book const book{{recipe("one", 2 * mebibyte), recipe("other", 2 * mebibyte, 1)}, more};
+    auto const manifest = ManifestReader::parse(book.manifest);
+    REQUIRE(manifest);
+    auto const read = DiskRecipe::read(*manifest, 0);
+    return read ? "" : std::string{describe(read.error())};
+}
+
+} // namespace
+
+TEST_CASE("plan: every fault of a disk is named")
+{
+    CHECK(fault_of([](auto&) {}).empty());
+    CHECK(fault_of([](auto& d) { d.guest = 2; }) == describe(DiskFault::guest));
+    CHECK(fault_of([](auto& d) { d.serial[0] = 0; }) == describe(DiskFault::serial));
+    CHECK(fault_of([](auto& d) { d.serial[3] = 27; }) == describe(DiskFault::serial));
+    CHECK(fault_of([](auto& d) { std::memset(d.serial, 'x', sizeof d.serial); }).empty());
+    CHECK(fault_of([](auto& d) { d.kind = static_cast<abi::MediumKind>(3); }) == describe(DiskFault::kind));
+    CHECK(fault_of([](auto& d) { d.options = 16; }) == describe(DiskFault::options));
+    CHECK(fault_of([](auto& d) { d.overlay = 4096; }) == describe(DiskFault::options));          // read-only, too
+    CHECK(fault_of([](auto& d) { d.options |= bit(abi::DiskOption::write_through); }) == describe(DiskFault::options));
+    CHECK(fault_of([](auto& d) { d.options |= bit(abi::DiskOption::by_label); }) == describe(DiskFault::options));
+    CHECK(fault_of([](auto& d) { d.bytes = 512; }) == describe(DiskFault::bytes));
+    CHECK(fault_of([](auto& d) { d.source = 1; }) == describe(DiskFault::source));
+    auto blank = [](auto& d) { d.kind = abi::MediumKind::memory, d.options = 0, d.bytes = 512; };
+    CHECK(fault_of(blank).empty());
+    CHECK(fault_of([&](auto& d) { blank(d), d.bytes = 0; }) == describe(DiskFault::bytes));
+    CHECK(fault_of([&](auto& d) { blank(d), d.bytes = 513; }) == describe(DiskFault::bytes));
+    CHECK(fault_of([&](auto& d) { blank(d), d.bytes = ~0ull - 511; }) == describe(DiskFault::bytes));
+    CHECK(fault_of([&](auto& d) { blank(d), d.overlay = ~0ull; }) == describe(DiskFault::overlay));
+    auto drive = [](auto& d) { d.kind = abi::MediumKind::drive, d.options = 0, d.source = 3; };
+    CHECK(fault_of(drive).empty());
+    CHECK(fault_of([&](auto& d) { drive(d), d.source = 4; }) == describe(DiskFault::source));
+    CHECK(fault_of([&](auto& d) { drive(d), d.guest = 1; }) == describe(DiskFault::devices));
+    CHECK(fault_of([&](auto& d) { drive(d), d.options = bit(abi::DiskOption::by_label); }) == describe(DiskFault::partition));
+    CHECK(fault_of([&](auto& d) { drive(d), d.options = bit(abi::DiskOption::by_label), std::memset(d.partition, 'x', 37); }) == describe(DiskFault::partition));
+    CHECK(fault_of([&](auto& d) { drive(d), d.options = bit(abi::DiskOption::by_label), std::memset(d.partition, 'x', 36); }).empty());
+    CHECK(fault_of([&](auto& d) { drive(d), d.options = bit(abi::DiskOption::by_label) | bit(abi::DiskOption::by_uuid); }) == describe(DiskFault::options));
+}
+
+TEST_CASE("plan: nobody writes to a file that is used elsewhere")
+{
+    auto writable = [](auto& d) { d.options = 0; };
+    CHECK(fault_of(writable) == describe(DiskFault::shared));                    // it is the guest's kernel
+    CHECK(fault_of([](auto& d) { d.options = 0, d.overlay = 4096; }).empty());
+    CHECK(fault_of([](auto&) {}, {disk(0, abi::MediumKind::module)}).empty());   // the other one is refused
+}
+
+TEST_CASE("plan: disks of every kind, in order; a drive's parts do not overlap")
+{
+    fake::World& world = fake::reset();
+    fake::IdeChannel ide;
+    ide.drives[0].sectors = 4096;
+    world.device = &ide;
+    abi::EventPage events{};
+    std::string said;
+    world.answer = [&](fake::Made const& made) -> Answer {
+        if (made.call == abi::Call::log)
+            said += std::string(events.text, made.rdi) + "\n";
+        return {Status::ok, 0, 0};
+    };
+    Log log{events};
+    auto whole = disk(0, abi::MediumKind::drive), again = disk(1, abi::MediumKind::drive), missing = disk(2, abi::MediumKind::drive, 1);
+    again.options = bit(abi::DiskOption::read_only);
+    auto file = disk(3, abi::MediumKind::module);
+    file.options = bit(abi::DiskOption::read_only);
+    Book book{{recipe("writer", 2 * mebibyte), recipe("reader", 2 * mebibyte), recipe("none", 2 * mebibyte), recipe("file", 2 * mebibyte)},
+              {whole, again, missing, file}};
+    fake::LowMemory low{1 << 20};
+    Drives drives;
+    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, log);
+    REQUIRE(plan.count == 1);
+    CHECK(plan.guests[0]->disk_count == 1);
+    CHECK(plan.guests[0]->disks[0]->medium.properties().sectors == 4096);
+    CHECK(plan.guests[0]->disks[0]->recipe.serial() == "disk");
+    CHECK(plan.disks[0] == plan.guests[0]->disks[0]);
+    CHECK((ide.pci_command & 5) == 5);
+    CHECK(said.find("guest reader: disk 0: drive 0 (first channel, master): this part overlaps one") != std::string::npos);
+    CHECK(said.find("guest none: disk 0: drive 1 (first channel, slave): is not there") != std::string::npos);
+    CHECK(said.find("guest file: disk 0: its file is missing, empty or no multiple of 512 bytes") != std::string::npos);
+    world.calls.clear();
+    drives.start(40, log);
+    CHECK(world.count(abi::Call::interrupt_bind) == 1);
+    CHECK(world.last(abi::Call::interrupt_bind).rsi == 14);
+    CHECK(world.last(abi::Call::interrupt_bind).rdx == 40);
+    fake::reset();
+}
+
+TEST_CASE("plan: a guest on another CPU reaches its drive through rings, under its overlay")
+{
+    fake::World& world = fake::reset();
+    fake::IdeChannel ide;
+    ide.drives[0].sectors = 64;
+    world.device = &ide;
+    abi::EventPage events{};
+    Log log{events};
+    auto entry = disk(0, abi::MediumKind::drive);
+    Book book{{recipe("far", 2 * mebibyte, 0, 1)}, {entry}};
+    fake::LowMemory low{1 << 20};
+    Drives drives;
+    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, log);
+    REQUIRE(plan.count == 1);
+    Disk const& planned = *plan.guests[0]->disks[0];
+    CHECK(planned.remote != nullptr);
+    CHECK(planned.slice->home == 1);
+    CHECK(planned.slice->event == disk_done_event);
+    fake::reset();
 }

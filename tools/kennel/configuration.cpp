@@ -317,6 +317,8 @@ u64 least_machine_memory(Plan const& plan)
         if (has_size(guest))
             continue;
         least += guest.memory;
+        for (auto const& disk : guest.disks)
+            least += disk_memory(disk);
         std::error_code error;
         for (fs::path const& path : {guest.kernel, guest.initrd.value_or(fs::path{})})
             if (u64 const size = path.empty() ? 0 : fs::file_size(path, error); !path.empty() && !error)

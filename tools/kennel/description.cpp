@@ -75,9 +75,50 @@ Or<ServicePlan> service_from(Json const& json, std::string const& where, bool fi
     return service;
 }
 
+Or<Json> list_in(Json const& root, char const* key, std::string_view name)
+{
+    if (!root.contains(key))
+        return Json::array();
+    if (!root.at(key).is_array())
+        return bad_usage("{}: \"{}\" must be a list", name, key);
+    return root.at(key);
+}
+
+Or<DiskPlan> disk_from(Json const& json, std::string const& where, fs::path const& folder)
+{
+    auto const entry = TRY(Entry::open(json, where, {"file", "ram", "size", "read_only", "overlay", "write_through", "partition", "partuuid", "serial"}));
+    DiskPlan disk;
+    if (entry.has("ram") && TRY(entry.yes("ram")))
+        disk.kind = abi::MediumKind::module;
+    if (entry.has("size")) {
+        if (entry.has("file"))
+            return bad_usage("{}: either \"file\" or \"size\", that of a blank RAM disk, can be given, not both", where);
+        disk.kind = abi::MediumKind::memory;
+        disk.bytes = TRY(entry.size("size"));
+        disk.serial = "ram";
+    } else {
+        disk.file = folder / TRY(entry.text("file"));
+    }
+    if (entry.has("read_only"))
+        disk.read_only = TRY(entry.yes("read_only"));
+    if (entry.has("overlay"))
+        disk.overlay = TRY(entry.size("overlay"));
+    if (entry.has("write_through"))
+        disk.write_through = TRY(entry.yes("write_through"));
+    if (entry.has("partition"))
+        disk.label = TRY(entry.text("partition"));
+    if (entry.has("partuuid")) {
+        auto const text = TRY(entry.text("partuuid"));
+        disk.uuid = TRY(parse_uuid(text));
+    }
+    if (entry.has("serial"))
+        disk.serial = TRY(entry.text("serial"));
+    return disk;
+}
+
 Or<GuestPlan> guest_from(Json const& json, std::string const& where, fs::path const& folder)
 {
-    auto const entry = TRY(Entry::open(json, where, {"name", "memory", "kernel", "initrd", "arguments", "service", "cpu", "weight", "policy", "attached"}));
+    auto const entry = TRY(Entry::open(json, where, {"name", "memory", "kernel", "initrd", "arguments", "service", "cpu", "weight", "policy", "attached", "disks"}));
     GuestPlan guest;
     guest.name = TRY(entry.text("name"));
     guest.memory = TRY(entry.size("memory"));
@@ -103,6 +144,8 @@ Or<GuestPlan> guest_from(Json const& json, std::string const& where, fs::path co
     }
     if (entry.has("attached"))
         guest.attached = TRY(entry.yes("attached"));
+    for (auto const& disk : TRY(list_in(json, "disks", where)))
+        guest.disks.push_back(TRY(disk_from(disk, std::format("{}: disk {}", where, guest.disks.size()), folder)));
     return guest;
 }
 
@@ -113,15 +156,6 @@ Or<u32> option_from(Json const& json, std::string_view name)
     if (text == "verbose")        return static_cast<u32>(abi::MachineOption::verbose);
     if (text == "log_on_console") return static_cast<u32>(abi::MachineOption::log_on_console);
     return bad_usage("{}: unknown option {}: trust_guests, verbose or log_on_console", name, text);
-}
-
-Or<Json> list_in(Json const& root, char const* key, std::string_view name)
-{
-    if (!root.contains(key))
-        return Json::array();
-    if (!root.at(key).is_array())
-        return bad_usage("{}: \"{}\" must be a list", name, key);
-    return root.at(key);
 }
 
 } // namespace

@@ -4,10 +4,14 @@
 //
 //   { "services": [ { "name": "service", "memory": "64m", "owns_devices": true } ],
 //     "guests":   [ { "name": "a", "memory": "128m", "kernel": "vmlinuz", "initrd": "initrd.img", "arguments": "quiet",
-//                     "service": 0, "cpu": 0, "weight": 100, "policy": "stop", "attached": true } ],
+//                     "service": 0, "cpu": 0, "weight": 100, "policy": "stop", "attached": true,
+//                     "disks": [ { "file": "disk.img", "partition": "LABEL", "write_through": true },
+//                                { "file": "root.img", "overlay": "64m" }, { "file": "tools.img", "ram": true, "read_only": true },
+//                                { "size": "64m", "serial": "scratch" } ] } ],
 //     "options":  [ "trust_guests" ] }
 //
-// Only guests with name, memory and kernel are needed. Paths are relative to the file. An unknown key is refused.
+// Only guests with name, memory and kernel are needed. A disk has a "file" (with "ram" loaded into RAM, else a drive of the machine;
+// "partuuid" instead of "partition") or the "size" of a blank one in RAM. Paths are relative to the file. An unknown key is refused.
 #pragma once
 #include "tools/kennel/plan.hpp"
 

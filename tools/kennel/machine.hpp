@@ -3,6 +3,7 @@
 // The machine Kennel runs in: which emulator, with what processor and memory, and how it is started.
 // bochs.cpp and qemu.cpp turn Settings into a Program.
 #pragma once
+#include "tools/kennel/drive_files.hpp"
 #include "tools/kennel/process.hpp"
 
 namespace kennel::tool {
@@ -17,6 +18,7 @@ struct Settings {
     u64         memory = 512 << 20;         // bytes
     u64         instructions_per_second = 100'000'000;   // Bochs only: how fast its clocks believe it is
     fs::path    disk;
+    std::vector<DriveFile> drives;          // the user's, behind it
     fs::path    folder;                     // for what the emulator leaves behind
     u16         console_port = 0;           // local TCP ports of COM1 and COM2
     u16         log_port = 0;

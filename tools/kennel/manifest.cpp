@@ -31,19 +31,20 @@ std::string disk_name(fs::path const& path, std::vector<PlannedFile> const& take
     return name;
 }
 
-Or<u32> file_index(std::vector<PlannedFile>& files, fs::path const& path, u32 service)
+// `own`: a copy nobody else uses, since it is written to.
+Or<u32> file_index(std::vector<PlannedFile>& files, fs::path const& path, u32 service, bool own = false)
 {
     std::error_code error;
     fs::path const real = fs::canonical(path, error);
     for (u32 i = 0; i < files.size(); i++)
-        if (files[i].path == real) {
+        if (files[i].path == real && !files[i].own && !own) {
             files[i].services |= 1u << service;
             return i;
         }
     u64 const size = error ? 0 : fs::file_size(real, error);
     if (error)
         return bad_usage("{}: {}", path.string(), error.message());
-    files.push_back({.name = disk_name(real, files), .path = real, .services = 1u << service, .size = size});
+    files.push_back({.name = disk_name(real, files), .path = real, .services = 1u << service, .size = size, .own = own});
     return static_cast<u32>(files.size() - 1);
 }
 
@@ -58,13 +59,38 @@ template <typename T> void append(std::vector<u8>& bytes, T const& value)
     bytes.insert(bytes.end(), first, first + sizeof value);
 }
 
+Or<abi::ManifestDisk> disk_entry(Manifest& manifest, DiskPlan const& disk, u32 number, GuestPlan const& guest)
+{
+    abi::ManifestDisk entry{};
+    std::ranges::copy(disk.serial.substr(0, sizeof entry.serial), entry.serial);   // may fill the field
+    entry.guest   = number;
+    entry.kind    = disk.kind;
+    entry.bytes   = disk.kind == abi::MediumKind::memory ? disk.bytes : 0;
+    entry.overlay = disk.overlay;
+    auto const set = [&](abi::DiskOption option, bool wanted) { entry.options |= wanted ? static_cast<u32>(option) : 0; };
+    set(abi::DiskOption::read_only, disk.read_only);
+    set(abi::DiskOption::write_through, disk.write_through);
+    set(abi::DiskOption::by_label, !disk.label.empty());
+    set(abi::DiskOption::by_uuid, disk.uuid.has_value());
+    std::ranges::copy(disk.label, entry.partition);
+    if (disk.uuid)
+        std::memcpy(entry.partition, disk.uuid->data(), disk.uuid->size());
+    if (disk.kind == abi::MediumKind::module)
+        entry.source = TRY(file_index(manifest.files, disk.file, guest.service, !disk.read_only && disk.overlay == 0));
+    if (disk.kind == abi::MediumKind::drive)
+        entry.source = drive_number(manifest.drives, disk);
+    return entry;
+}
+
 } // namespace
 
 Or<Manifest> make_manifest(Plan const& plan)
 {
     Manifest manifest;
-    std::vector<u8> guests;
+    manifest.drives = TRY(drives_for(all_disks(plan)));
+    std::vector<u8> guests, disks;
     std::string text;
+    u32 number = 0;
     for (GuestPlan const& guest : plan.guests) {
         abi::ManifestGuest entry{};
         put_text(entry.name, guest.name);
@@ -80,6 +106,9 @@ Or<Manifest> make_manifest(Plan const& plan)
         append(guests, entry);
         text += guest.command_line;
         text += '\0';
+        for (DiskPlan const& disk : guest.disks)
+            append(disks, TRY(disk_entry(manifest, disk, number, guest)));
+        number++;
     }
 
     std::vector<u8> body;
@@ -98,6 +127,7 @@ Or<Manifest> make_manifest(Plan const& plan)
         append(body, entry);
     }
     body.insert(body.end(), guests.begin(), guests.end());
+    body.insert(body.end(), disks.begin(), disks.end());
 
     abi::ManifestHeader header{};
     header.magic         = abi::manifest_magic;
@@ -107,6 +137,7 @@ Or<Manifest> make_manifest(Plan const& plan)
     header.file_count    = static_cast<u32>(manifest.files.size());
     header.service_count = static_cast<u32>(plan.services.size());
     header.guest_count   = static_cast<u32>(plan.guests.size());
+    header.disk_count    = static_cast<u32>(all_disks(plan).size());
     header.text_offset   = static_cast<u32>(sizeof header + body.size());
     header.text_size     = static_cast<u32>(text.size());
 

@@ -10,9 +10,23 @@ namespace kennel::tool {
 
 namespace {
 
+constexpr usize most_disks_of_guest = 8;
+
 bool printable(std::string_view text)
 {
     return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+Or<void> check_disks(Plan const& plan, GuestPlan& guest)
+{
+    if (guest.disks.size() > most_disks_of_guest)
+        return bad_usage("guest {}: {} disks: at most {} are possible", guest.name, guest.disks.size(), most_disks_of_guest);
+    for (DiskPlan& disk : guest.disks) {
+        TRY(check_disk(disk));
+        if (disk.kind == abi::MediumKind::drive && !plan.services[guest.service].owns_devices)
+            return bad_usage("guest {}: {}: its service does not own the devices, so it has no drives; a disk in RAM is possible", guest.name, disk.file.string());
+    }
+    return {};
 }
 
 Or<void> check_guest(Plan const& plan, GuestPlan& guest)
@@ -34,7 +48,8 @@ Or<void> check_guest(Plan const& plan, GuestPlan& guest)
         return bad_usage("guest {}: its command line has {} characters; {} takes {}", guest.name, guest.command_line.size(),
                          guest.kernel.string(), kernel.command_line_size);
     guest.memory = round_up(guest.memory, large_page);
-    return check_memory(guest, kernel, initrd);
+    TRY(check_memory(guest, kernel, initrd));
+    return check_disks(plan, guest);
 }
 
 } // namespace
@@ -82,12 +97,23 @@ Or<void> check_plan(Plan& plan)
         if (std::ranges::count(plan.guests, guest.name, &GuestPlan::name) > 1)
             return bad_usage("two guests are named {}", guest.name);
     }
+    if (auto const count = all_disks(plan).size(); count > abi::max_disks)
+        return bad_usage("{} disks: at most {} are possible", count, abi::max_disks);
     return {};
 }
 
 u64 guest_memory(Plan const& plan)
 {
     return std::ranges::fold_left(plan.guests, u64{0}, [](u64 sum, GuestPlan const& guest) { return sum + guest.memory; });
+}
+
+std::vector<DiskPlan const*> all_disks(Plan const& plan)
+{
+    std::vector<DiskPlan const*> disks;
+    for (GuestPlan const& guest : plan.guests)
+        for (DiskPlan const& disk : guest.disks)
+            disks.push_back(&disk);
+    return disks;
 }
 
 } // namespace kennel::tool

@@ -4,7 +4,7 @@
 // manifest of it, esp.cpp its disk.
 #pragma once
 #include "hv/abi/manifest.hpp"
-#include "tools/kennel/file.hpp"
+#include "tools/kennel/disk.hpp"
 #include "tools/kennel/kernel_image.hpp"
 #include <optional>
 
@@ -27,6 +27,7 @@ struct GuestPlan {
     u32                     weight = 100;
     abi::StopPolicy         policy = abi::StopPolicy::stop;
     bool                    attached = false;   // gets what is typed
+    std::vector<DiskPlan>   disks;              // vda, vdb, ...
 };
 
 struct Plan {
@@ -45,5 +46,6 @@ Or<void> check_memory(GuestPlan const& guest, KernelImage const& kernel, u64 ini
 Or<void> check_plan(Plan& plan);
 
 u64 guest_memory(Plan const& plan);             // of all guests, bytes
+std::vector<DiskPlan const*> all_disks(Plan const& plan);
 
 } // namespace kennel::tool

@@ -28,11 +28,13 @@ Or<Program> qemu_program(Settings const& settings)
     auto const firmware = TRY(find_firmware("OVMF", {"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}));
     bool const kvm = settings.emulator == Emulator::qemu_kvm;
     std::string const model = !settings.cpu_model.empty() ? settings.cpu_model : kvm ? "host" : "max";
-    return Program{
+    // The user's disks need the IDE controller the service has a driver for: it is that of the older machine.
+    std::string_view const machine = settings.drives.empty() ? "q35" : "pc";
+    Program program{
         .path = settings.program,
         .arguments = {
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none", "-vga", "std",
-            "-machine", kvm ? "q35,accel=kvm" : "q35,accel=tcg",
+            "-machine", std::format("{},accel={}", machine, kvm ? "kvm" : "tcg"),
             "-cpu", escaped(model),
             "-smp", std::to_string(settings.cpus),
             "-m", std::format("{}M", settings.memory >> 20),
@@ -44,6 +46,12 @@ Or<Program> qemu_program(Settings const& settings)
         .folder = settings.folder,
         .output = settings.folder / "emulator.log",
     };
+    for (usize i = 0; i < settings.drives.size(); i++) {
+        auto const& drive = settings.drives[i];            // `snapshot` opens the file for reading only
+        program.arguments.insert(program.arguments.end(), {"-drive", std::format("file={},format=raw,if=ide,index={}{}", escaped(drive.path.string()), i + 1,
+                                                                                 drive.read_only ? ",snapshot=on" : "")});
+    }
+    return program;
 }
 
 } // namespace kennel::tool

@@ -25,7 +25,7 @@ struct Words {
     u32  timeout = 0, loader_timeout = 0;
     u64  ips = 100'000'000;
     bool verbose = false, trust_guests = false;
-    std::vector<std::string> replace;
+    std::vector<std::string> block, replace;
 };
 
 Or<Plan> plan_from(Words const& words)
@@ -33,6 +33,8 @@ Or<Plan> plan_from(Words const& words)
     if (!words.machine.empty()) {
         if (!words.memory.empty())
             return bad_usage("either --machine=FILE or MEMORY and KERNEL can be given, not both");
+        if (!words.block.empty())
+            return bad_usage("{} describes the guests, their \"disks\" too: --block cannot be given beside it", words.machine);
         return read_description(words.machine);
     }
     if (words.memory.empty() || words.kernel.empty())
@@ -49,6 +51,8 @@ Or<Plan> plan_from(Words const& words)
     guest.command_line = TRY(guest_command_line(words.arguments));
     guest.policy = TRY(parse_policy(words.policy));
     guest.attached = true;
+    for (auto const& word : words.block)
+        guest.disks.push_back(TRY(parse_disk(word)));
     plan.guests.push_back(std::move(guest));
     return plan;
 }
@@ -58,8 +62,8 @@ Or<Configuration> configuration_from(Words const& words)
 {
     if (!fs::path{words.memory}.extension().string().starts_with(".toml"))
         return Configuration{.plan = TRY(plan_from(words))};
-    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty())
-        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd or --machine can be given beside it", words.memory);
+    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty())
+        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block or --machine can be given beside it", words.memory);
     Problems problems{words.memory};
     if (auto configuration = read_configuration(words.memory, problems))
         return std::move(*configuration);
@@ -122,6 +126,7 @@ Or<ExitStatus> run(Words const& words)
     if (words.verbose)
         option(abi::MachineOption::verbose);
     auto const manifest = TRY(make_manifest(plan));
+    auto const drives = TRY(LockedDrives::lock(manifest.drives));
     auto log = TRY(open_log(words.log));
     auto const replacements = TRY(replacements_from(words.replace));
     if (!choice.why.empty())
@@ -143,6 +148,7 @@ Or<ExitStatus> run(Words const& words)
         .memory = TRY(machine_memory(words, configuration)),
         .instructions_per_second = words.ips,
         .disk = disk,
+        .drives = drives.drives(),
         .folder = folder,
     };
     SessionOptions options;
@@ -172,6 +178,8 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->add_option("KERNEL", words->kernel, "A Linux bzImage, or an ELF file");
     verb->add_option("ARGUMENTS", words->arguments, "The kernel's arguments")->take_all();
     verb->add_option("--initrd", words->initrd, "The guest's initial RAM disk")->type_name("FILE");
+    verb->add_option("--block", words->block, "A disk: FILE[,ro][,overlay[=SIZE]][,ram][,write-through][,partition=LABEL][,partuuid=UUID], or ram:SIZE; the first is /dev/vda")
+        ->type_name("FILE")->allow_extra_args(false)->take_all();
     verb->add_option("--name", words->name, "The guest's name")->capture_default_str()->type_name("NAME");
     verb->add_option("--policy", words->policy, "When the guest stops: stop, restart or hold")->capture_default_str()->type_name("POLICY");
     verb->add_option("--machine", words->machine, "Several guests and services, described in a JSON file (tools/kennel/description.hpp)")->type_name("FILE");

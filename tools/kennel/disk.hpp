@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Guests' disks, as the user names them: --block=FILE[,option...], or a description's "disks".
+#pragma once
+#include "hv/abi/manifest.hpp"
+#include "tools/kennel/file.hpp"
+#include <array>
+#include <optional>
+
+namespace kennel::tool {
+
+struct DiskPlan {
+    abi::MediumKind kind = abi::MediumKind::drive;
+    fs::path        file;                   // of a drive or module
+    std::string     serial;                 // as the guest sees it; empty: the file's name
+    u64             bytes = 0;              // of blank RAM
+    u64             overlay = 0;            // bytes of RAM for what the guest writes
+    bool            read_only = false, write_through = false;
+    std::string     label;                  // only this partition ...
+    std::optional<std::array<u8, 16>> uuid; // ... or this one, by its PARTUUID
+
+    bool changes_file() const { return kind == abi::MediumKind::drive && !read_only && overlay == 0; }
+};
+
+// "FILE[,ro][,overlay[=SIZE]][,ram][,write-through][,partition=LABEL][,partuuid=UUID]", or "ram:SIZE".
+Or<DiskPlan> parse_disk(std::string_view word);
+Or<std::array<u8, 16>> parse_uuid(std::string_view text);
+
+// What can be said without opening a machine: the file is one, and large enough for a sector. Fills in the serial and sizes.
+Or<void> check_disk(DiskPlan& disk);
+u64      disk_memory(DiskPlan const& disk); // RAM of the machine that it takes
+
+} // namespace kennel::tool
