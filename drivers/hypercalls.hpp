@@ -60,6 +60,7 @@ inline Status clock(u64 deadline, u64 event) { return hypercall(abi::Call::clock
 
 enum class LogKind : u64 { text = 0, framed = 1 };
 inline Status log(u64 bytes, LogKind kind) { return hypercall(abi::Call::log, bytes, static_cast<u64>(kind)).status; }
-inline Status machine_power_off() { return hypercall(abi::Call::machine_power, 0).status; }
+// Nothing left to do: the last service to say so switches the machine off.
+inline Status machine_power_off(bool failed) { return hypercall(abi::Call::machine_power, 0, failed).status; }
 
 } // namespace kennel::service

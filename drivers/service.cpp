@@ -196,11 +196,8 @@ void Service::power_off_if_done()
     if (shared_.unfinished.load(std::memory_order_acquire) != 0)
         return;
     shared_.console.flush();
-    if (shared_.info->owns_devices)
-        log_.frame(Text{"machine off status=", shared_.failed ? "failed" : "ok"});
-    // A service without devices may not switch the machine off; it has nothing left to do, and waits.
-    if (Status const status = machine_power_off(); status != Status::ok && shared_.info->owns_devices)
-        log_.line(Text{"the machine cannot be switched off, status ", static_cast<u64>(status)});
+    // Once every service has said so the machine goes off; until then this one waits.
+    static_cast<void>(machine_power_off(shared_.failed));
 }
 
 // ---- consoles ----

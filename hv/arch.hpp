@@ -24,7 +24,8 @@ namespace kennel::arch {
 u64  now();                                        // TSC
 void arm_timer(Cpu& cpu, u64 deadline);            // host timer of this CPU: interrupt at that TSC; ~0: none
 void idle(Cpu& cpu);                               // sleep until an interrupt; interrupts are handled by host_interrupt before it returns
-void relax();                                      // one turn of a spin loop; answers other CPUs' requests
+void relax();                                      // one turn of a spin loop; answers other CPUs' orders to drop translations
+void spin();                                       // one turn of a spin loop, and nothing else
 
 // ---- the run loop ----
 void prepare_entry(Cpu& cpu, Vcpu& vcpu);          // vcpu.attention was set: inject what its APIC has, or open a window; wind the watchdog

@@ -42,7 +42,6 @@ struct Machine {
     abi::BootInfo const* boot = nullptr;
     Block     block;
     Locked<Pool, Rank::pool> master;
-    struct Control { List<Partition, &Partition::machine_link> partitions; u32 created = 0; };
     Locked<Control, Rank::control> control;
     Cpu*      cpus[abi::max_cpus] = {};
     u32       cpu_count = 0;

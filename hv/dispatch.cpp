@@ -35,6 +35,7 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     arch::fill_execution_state(vcpu, state);
     log_line("service ", vcpu.partition->number, " vcpu ", vcpu.index, " stopped: ", what, " (", Hex{value}, ") at rip ", Hex{state.rip});
     vcpu.status = VcpuStatus::stopped;
+    service_done(*vcpu.cpu->machine, *vcpu.partition, true);
     return Action::reschedule;
 }
 

@@ -30,12 +30,8 @@ public:
 
     template<class T> abi::Status find(u64 number, abi::Right right, T*& object) const
     {
-        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value) [[unlikely]]
-            return abi::Status::bad_handle;
-        if (!(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
-            return abi::Status::no_right;
-        object = static_cast<T*>(entries_[number].object);
-        return abi::Status::ok;
+        object = get<T>(number, right);
+        return object ? abi::Status::ok : number < capacity && entries_[number].kind == HandleKindOf<T>::value ? abi::Status::no_right : abi::Status::bad_handle;
     }
 
     // The same for the request path, which asks why only when it fails: null.

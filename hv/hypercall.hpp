@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hypercalls: arguments copied from the registers once, checked into objects and ranges, then the noun that owns the
-// matter is called. hv/abi/hypercall.hpp is the contract.
+// VMCALL: a service's calls (hv/abi/hypercall.hpp), and the few a guest has.
 #pragma once
-#include "hv/exit.hpp"
+#include "hv/vcpu.hpp"
 
 namespace kennel {
 
-struct Vcpu;
-
+// The instruction was stepped over already; status and results go to the caller's registers.
 Action hypercall(Vcpu& vcpu);
+// A service's call that is not on the path of a request: control.cpp.
+abi::Status control_call(Vcpu& vcpu, u64 number);
 
 } // namespace kennel

@@ -42,7 +42,10 @@ private:
     {
         // Ordering: acquire, pairs with the release below: the data written by the last holder is seen.
         while (held_.exchange(true, std::memory_order_acquire))
-            arch::relax();   // serves other CPUs' requests meanwhile, so two waiting CPUs never wait for each other
+            if constexpr (R <= Rank::pool)
+                arch::relax();   // serves other CPUs' requests meanwhile, so two waiting CPUs never wait for each other
+            else
+                arch::spin();   // its holder waits for nobody, and the one who wants it may hold what a handle named
     }
     void release() { held_.store(false, std::memory_order_release); }
 

@@ -135,6 +135,7 @@ void Machine::create_services()
         Partition* service = create_partition(*this, frames, nullptr);
         if (!service) {
             log_line("service ", index, " not started: hv's pool is too small");
+            control.lock()->failed = true;
             continue;
         }
         service->owns_devices = image.owns_devices == 1;
@@ -145,8 +146,11 @@ void Machine::create_services()
             arch::allow_port(*service, 0, 0x10000, true);
         for (u32 i = 0; complete && i < cpu_count; i++)
             complete = make_vcpu(*this, *service, *cpus[i], image);
-        if (!complete)
+        if (!complete) {
             log_line("service ", index, " not started: its memory does not fit hv's pool");
+            control.lock()->failed = true;
+            service->done.store(true, std::memory_order_relaxed);
+        }
     }
 }
 

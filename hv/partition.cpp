@@ -3,8 +3,8 @@
 // See partition.hpp: creation, ownership of memory, publication of traps, destruction.
 #include "hv/partition.hpp"
 #include "hv/cpu.hpp"
+#include "hv/log.hpp"
 #include "hv/schedule.hpp"
-
 
 namespace kennel {
 
@@ -62,21 +62,34 @@ Partition* create_partition(Machine& machine, u64 frames, Partition* service)
     return partition;
 }
 
+void forget_partition(Control& control, Partition& partition)
+{
+    control.partitions.remove(partition);
+    partition.service->handles->forget(&partition);
+    for (Vcpu& vcpu : partition.vcpus)
+        partition.service->handles->forget(&vcpu);
+}
+
 void destroy_partition(Cpu& here, Partition& partition)
 {
     Machine& machine = *here.machine;
     Block const& block = machine.block;
+    arch::invalidate(machine, *partition.service);   // no CPU is in the middle of a call any more that found it
     for (Vcpu& vcpu : partition.vcpus) {
         request(here, vcpu, Request::release);
-        while (!__atomic_load_n(&vcpu.released, __ATOMIC_ACQUIRE))
+        while (!__atomic_load_n(&vcpu.released, __ATOMIC_ACQUIRE)) {
+            serve_inbox(here);                 // the other CPU may be waiting right here, for one of ours
             arch::relax();
-        arch::unmap(*partition.service, {block.physical(vcpu.page).value}, {page_size});
-        arch::unmap(*partition.service, {block.physical(vcpu.counters).value}, {page_size});
+        }
+    }
+    {
+        auto control = machine.control.lock();
+        for (Vcpu& vcpu : partition.vcpus)
+            for (void const* page : {static_cast<void const*>(vcpu.page), static_cast<void const*>(vcpu.counters)})
+                arch::unmap(*partition.service, {block.physical(page).value}, {page_size});
+        arch::invalidate(machine, *partition.service);
     }
     arch::invalidate(machine, partition);
-    if (partition.service)
-        arch::invalidate(machine, *partition.service);
-    machine.control.lock()->partitions.remove(partition);
     Pool all = partition.pool;                 // the partition itself lies in it
     auto master = machine.master.lock();
     all.give_back_to(*master);
@@ -115,6 +128,23 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
     cpu.all.push_back(*vcpu);
     partition.vcpus.push_back(*vcpu);
     return vcpu;
+}
+
+abi::Status service_done(Machine& machine, Partition& service, bool failed)
+{
+    auto control = machine.control.lock();
+    service.done.store(true, std::memory_order_relaxed);
+    control->failed |= failed;
+    for (Partition& partition : control->partitions)
+        if (partition.is_service() && !partition.done.load(std::memory_order_relaxed))
+            return abi::Status::ok;
+    Line line;
+    line.add(std::string_view{&abi::frame_mark, 1});
+    line.add(control->failed ? "machine off status=failed\n" : "machine off status=ok\n");
+    log_text(line.text());
+    arch::power(machine, false);
+    log_line("the machine cannot be switched off");
+    return abi::Status::bad_state;
 }
 
 void publish_traps(Machine& machine, Partition& partition)

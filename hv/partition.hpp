@@ -27,6 +27,7 @@ struct Partition {
     u32          extent_count = 0;
     u32          number = 0;                   // 1, 2, ... in the order of creation; for logs and as VPID
     bool         owns_devices = false;
+    std::atomic<bool> done{false};             // a service: it has nothing left to do, or is broken
     std::atomic<u32> ran_on{0};                // CPUs that have a vCPU of it, so may hold translations; one bit each
     List<Vcpu, &Vcpu::partition_link> vcpus;
     ListLink     machine_link;
@@ -37,15 +38,26 @@ struct Partition {
     Vcpu* vcpu_on(Cpu const& cpu);                         // a service's vCPU there
 };
 
+// What changes when partitions come and go; inside Machine::control.
+struct Control {
+    List<Partition, &Partition::machine_link> partitions;
+    u32  created = 0;
+    bool failed = false;                       // a service, or a guest that it told us of, did not end as it should
+};
+
 inline constexpr u64 max_extents = page_size / sizeof(Extent);
 
 // A partition in frames of its own pool, `frames` of them from the machine's. Null: too few.
 Partition* create_partition(Machine& machine, u64 frames, Partition* service);
 // A vCPU on `cpu` in frames of the partition's pool; service: who answers its intercepts (null for a service's own).
 Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 weight, u32 apic_id);
-// A guest: its vCPUs leave their CPUs, then everything goes back to the machine's pool.
+// Nobody finds it any more: off the machine's list, its handles and its vCPUs' gone. What a CPU found before is still there.
+void forget_partition(Control& control, Partition& partition);
+// A forgotten guest: its vCPUs leave their CPUs, then everything goes back to the machine's pool.
 void destroy_partition(Cpu& here, Partition& partition);
 // Changes take effect at once for vCPUs not running, and on all CPUs when this returns.
 void publish_traps(Machine& machine, Partition& partition);
+// A service has nothing left to do, or never will again (failed). The last of them switches the machine off.
+abi::Status service_done(Machine& machine, Partition& service, bool failed);
 
 } // namespace kennel

@@ -37,6 +37,8 @@ void end_turn(Cpu& cpu, u64 now)
     }
 }
 
+} // namespace
+
 void serve_inbox(Cpu& cpu)
 {
     // Ordering: acquire pairs with the release in request(): the vCPU's requests are seen.
@@ -49,8 +51,6 @@ void serve_inbox(Cpu& cpu)
         serve_requests(*vcpu);
     }
 }
-
-} // namespace
 
 void make_runnable(Vcpu& vcpu)
 {

@@ -16,6 +16,7 @@ inline constexpr u64 watchdog_ms = 5;    // no guest runs longer without hv look
 
 void schedule(Cpu& cpu);                 // sets cpu.current; sleeps while nothing is runnable
 void make_runnable(Vcpu& vcpu);          // a guest's vCPU, on its own CPU; status becomes runnable
+void serve_inbox(Cpu& cpu);              // what other CPUs asked of its vCPUs
 void take_off(Vcpu& vcpu);               // status is no longer runnable: out of the queue
 
 } // namespace kennel

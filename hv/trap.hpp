@@ -23,45 +23,48 @@ class TrapTable {
 public:
     static constexpr u32 capacity = 60;                 // ranges of each kind; the table fits a frame
 
-    TrapTable();
+    TrapTable() { index_ports(); }
 
     // Null: nobody claims it.
     Trap const* find_port(u16 port) const noexcept
     {
         u32 i = port_bucket_[port / bucket_ports];
-        while (port_last_[i] < port)                    // ends at the sentinel, whose last is the last port there is
+        while (ports_.last[i] < port)                   // ends at the sentinel, whose last is the last port there is
             i++;
-        return port_first_[i] <= port ? &port_trap_[i] : nullptr;
+        return ports_.first[i] <= port ? &ports_.trap[i] : nullptr;
     }
-    Trap const* find_memory(u64 address) const noexcept;
-    Trap const* find_msr(u32 index) const noexcept;
+    Trap const* find_memory(u64 address) const noexcept { return memory_.find(address); }
+    Trap const* find_msr(u32 index) const noexcept { return msrs_.find(index); }
 
-    // [first, first + count) -> trap. overlap: a part of it is bound; full; bad_argument: count is 0 or too large.
-    abi::Status bind_port(u16 first, u32 count, Trap trap);
-    abi::Status bind_memory(u64 first, u64 bytes, Trap trap);
-    abi::Status bind_msr(u32 first, u64 count, Trap trap);
-
+    // [first, first + count) -> trap. overlap: a part of it is bound; full; bad_argument: no such kind or range.
+    abi::Status bind(abi::RangeKind kind, u64 first, u64 count, Trap trap);
     // Takes the range back that was bound with this first. bad_argument: there is none.
-    abi::Status unbind_port(u16 first);
-    abi::Status unbind_memory(u64 first);
-    abi::Status unbind_msr(u32 first);
+    abi::Status unbind(abi::RangeKind kind, u64 first);
 
 private:
     static constexpr u32 bucket_ports = 64;
     static constexpr u32 buckets      = 0x10000 / bucket_ports;
     static constexpr u32 no_port      = 0x10000;
 
-    void index_ports();
-
     // Ranges of one kind are columns, sorted and apart from each other: [first[i], last[i]], last included so that a
     // range may end where the numbers end. Ports have a sentinel behind the last range: first = no_port, last = 0xffff.
-    u64  memory_first_[capacity], memory_last_[capacity];
-    u32  msr_first_[capacity], msr_last_[capacity];
-    u32  port_first_[capacity + 1];
-    u16  port_last_[capacity + 1];
-    Trap port_trap_[capacity + 1], memory_trap_[capacity], msr_trap_[capacity];
+    template<class Number> struct Ranges {
+        Number first[capacity + 1] = {}, last[capacity + 1] = {};
+        Trap   trap[capacity + 1] = {};
+        u32    count = 0;
+
+        u32 search(u64 number) const noexcept;
+        Trap const* find(u64 number) const noexcept;
+        abi::Status insert(u64 from, u64 to, Trap what);
+        abi::Status remove(u64 from);
+    };
+
+    template<class Work> abi::Status change(abi::RangeKind kind, Work&& work);
+    void index_ports();
+
+    Ranges<u32> ports_, msrs_;
+    Ranges<u64> memory_;
     u8   port_bucket_[buckets];                         // the first range that ends in this bucket or behind it
-    u32  port_count_, memory_count_, msr_count_;
 };
 
 static_assert(sizeof(TrapTable) <= page_size && std::is_trivially_copyable_v<TrapTable>);

@@ -96,6 +96,8 @@ void relax()
     pause();
 }
 
+void spin() { pause(); }
+
 void invalidate(Machine& machine, Partition& partition)
 {
     // Complete on return: every CPU that ran the partition has dropped its translations, or is waiting right here itself.

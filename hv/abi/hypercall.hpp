@@ -56,7 +56,7 @@ enum class Call : u64 {
     // rdi: vCPU (state). Takes InterceptPage.state and registers; the APIC is reset when rsi = 1. bad_state while it runs.
     vcpu_state_set = 12,
 
-    // rdi: partition (bind); rsi: port, or address with bit 63 set; rdx: width (1, 2, 4); r8: event of the caller's vCPU r9.
+    // rdi: partition (bind); rsi: port; rdx: width (1, 2, 4); r8: event of the caller's vCPU r9.
     //   A write sets the event's bit; if it was clear and the vCPU idle, the service runs at once. overlap, full.
     doorbell_bind = 13,
     // rdi: partition (bind); rsi: RangeKind; rdx: first; r8: count (ports, bytes, MSRs). overlap, full.
@@ -78,12 +78,14 @@ enum class Call : u64 {
     clock = 20,
     // rdi: bytes (1..1024) of EventPage.text, written to hv's log as it stands; rsi: 0 text, 1 framed message for the launcher.
     log = 21,
-    // Ends or restarts the machine. Caller must own devices. rdi: 0 power off, 1 reset. Does not return when it works.
+    // rdi: 0, the caller has nothing left to do; rsi: 1 when a guest of it did not end as it should, else 0. The machine is switched
+    //   off, and the launcher told (`machine off status=`), when every service has said so or is broken; until then ok, and the
+    //   caller may go on: starting a vCPU takes its word back. rdi: 1, reset, at once; the caller must own devices.
+    //   bad_state: the machine has no way to do it.
     machine_power = 22,
-    // rdi: guest partition; rsi: MSR index range etc. are in intercept_bind. Reserved.
-    count = 23,
 };
 
+inline constexpr char frame_mark = '\x1e';        // begins a line for the launcher
 inline constexpr u64 own_partition = 1;           // every service's handle to itself
 
 enum class Right : u32 { run = 1, state = 2, map = 4, create = 8, bind = 16, interrupt = 32, destroy = 64, all = 127 };

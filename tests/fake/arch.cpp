@@ -31,6 +31,7 @@ void idle(Cpu& cpu)
     host_interrupt(cpu, HostVector::timer);
 }
 void relax() {}
+void spin() {}
 
 void take_pending_interrupts(Cpu&) {}
 void prepare_entry(Cpu&, Vcpu& vcpu)
@@ -112,7 +113,7 @@ abi::Status message_for(Machine&, u32, u8 vector, u64& address, u32& data)
 }
 void end_of_interrupt(Cpu& cpu) { cpu.arch.end_of_interrupts++; }
 void log_bytes(char const* text, usize length) { running->log.append(text, length); }
-void power(Machine&, bool) {}
+void power(Machine&, bool reset) { running->power.push_back(reset ? fake::FakeMachine::Power::reset : fake::FakeMachine::Power::off); }
 void stop_machine() { throw std::logic_error{"machine stopped"}; }
 void start_running(Cpu&) { throw std::logic_error{"not on the host"}; }
 

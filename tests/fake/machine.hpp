@@ -38,6 +38,8 @@ public:
     struct Guest { u64 partition, handle; Vcpu* vcpu; };
     Guest start_guest(u64 badge = 7);
 
+    enum class Power { off, reset };
+    std::vector<Power> power;                // what hv asked for, in order
     std::string log;
     u64 now = 1000;
 

@@ -61,14 +61,14 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
     for (u16 event = 0; !input.empty(); event++) {
         Trap const trap{TrapKind::doorbell, 2, 0, event};
         switch (input.take<u8>() % 9) {
-        case 0: { u16 const at = input.take<u16>(); u32 const n = input.take<u16>(); demand(table.bind_port(at, n, trap) == ports.bind(at, n, 0xffff, event)); break; }
-        case 1: { u64 const at = input.take<u64>(), n = input.take<u64>(); demand(table.bind_memory(at, n, trap) == memory.bind(at, n, ~0ull, event)); break; }
-        case 2: { u32 const at = input.take<u32>(); u64 const n = input.take<u64>(); demand(table.bind_msr(at, n, trap) == msrs.bind(at, n, 0xffff'ffff, event)); break; }
-        case 3: { u16 const at = input.take<u16>(); demand(table.unbind_port(at) == ports.unbind(at)); break; }
-        case 4: { u64 const at = input.take<u64>(); demand(table.unbind_memory(at) == memory.unbind(at)); break; }
-        case 5: { u32 const at = input.take<u32>(); demand(table.unbind_msr(at) == msrs.unbind(at)); break; }
-        case 6: { u16 const at = input.take<u16>(); u32 const n = 1 + input.take<u8>() % 8; demand(table.bind_port(at, n, trap) == ports.bind(at, n, 0xffff, event)); break; }
-        case 7: { u64 const at = input.take<u8>() * 0x1000ull; demand(table.bind_memory(at, 0x1000, trap) == memory.bind(at, 0x1000, ~0ull, event)); break; }
+        case 0: { u16 const at = input.take<u16>(); u32 const n = input.take<u16>(); demand(table.bind(abi::RangeKind::port, at, n, trap) == ports.bind(at, n, 0xffff, event)); break; }
+        case 1: { u64 const at = input.take<u64>(), n = input.take<u64>(); demand(table.bind(abi::RangeKind::memory, at, n, trap) == memory.bind(at, n, ~0ull, event)); break; }
+        case 2: { u32 const at = input.take<u32>(); u64 const n = input.take<u64>(); demand(table.bind(abi::RangeKind::msr, at, n, trap) == msrs.bind(at, n, 0xffff'ffff, event)); break; }
+        case 3: { u16 const at = input.take<u16>(); demand(table.unbind(abi::RangeKind::port, at) == ports.unbind(at)); break; }
+        case 4: { u64 const at = input.take<u64>(); demand(table.unbind(abi::RangeKind::memory, at) == memory.unbind(at)); break; }
+        case 5: { u32 const at = input.take<u32>(); demand(table.unbind(abi::RangeKind::msr, at) == msrs.unbind(at)); break; }
+        case 6: { u16 const at = input.take<u16>(); u32 const n = 1 + input.take<u8>() % 8; demand(table.bind(abi::RangeKind::port, at, n, trap) == ports.bind(at, n, 0xffff, event)); break; }
+        case 7: { u64 const at = input.take<u8>() * 0x1000ull; demand(table.bind(abi::RangeKind::memory, at, 0x1000, trap) == memory.bind(at, 0x1000, ~0ull, event)); break; }
         case 8: { u16 const at = input.take<u16>(); u64 const far = input.take<u64>(); ports.same(at, table.find_port(at)); memory.same(far, table.find_memory(far)); msrs.same(far >> 32, table.find_msr(static_cast<u32>(far >> 32))); break; }
         }
         for (auto const& range : ports.all)

@@ -101,5 +101,50 @@ TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the m
     m.call(Call::wait);                          // the first service sleeps; the second runs
     REQUIRE(m.cpu().current == &m.service(0, 1));
     CHECK(m.call(Call::interrupt_bind, 0, 4, 1, 0, 0) == Status::not_owner);
-    CHECK(m.call(Call::machine_power, 0) == Status::not_owner);
+    CHECK(m.call(Call::machine_power, 1) == Status::not_owner);
+    CHECK(m.power.empty());
+}
+
+TEST_CASE("hypercall: the machine goes off when every service has nothing left to do, and tells of each failure")
+{
+    for (bool first_failed : {false, true})
+        for (bool second_failed : {false, true}) {
+            FakeMachine m{1, 2};
+            CHECK(m.call(Call::machine_power, 0, 2) == Status::bad_argument);
+            CHECK(m.call(Call::machine_power, 2) == Status::bad_argument);
+            CHECK(m.call(Call::machine_power, 0, first_failed) == Status::ok);
+            CHECK(m.call(Call::machine_power, 0, first_failed) == Status::ok);   // saying it twice counts once
+            CHECK(m.power.empty());
+            m.call(Call::wait);
+            REQUIRE(m.cpu().current == &m.service(0, 1));
+            m.call(Call::machine_power, 0, second_failed);
+            CHECK(m.power == std::vector{FakeMachine::Power::off});
+            CHECK(m.log.contains(first_failed || second_failed ? "\x1emachine off status=failed\n" : "\x1emachine off status=ok\n"));
+        }
+}
+
+TEST_CASE("hypercall: a broken service counts as done and failed")
+{
+    FakeMachine m{1, 2};
+    m.exit(TripleFaultExit{});
+    REQUIRE(m.cpu().current == &m.service(0, 1));
+    CHECK(m.power.empty());
+    m.call(Call::machine_power, 0, 0);
+    CHECK(m.power == std::vector{FakeMachine::Power::off});
+    CHECK(m.log.contains("\x1emachine off status=failed\n"));
+}
+
+TEST_CASE("hypercall: who starts a vCPU has something to do again; a reset is the owner's, at once")
+{
+    FakeMachine m{1, 2};
+    CHECK(m.call(Call::machine_power, 0) == Status::ok);
+    auto guest = m.start_guest();
+    m.call(Call::wait);
+    m.call(Call::machine_power, 0);              // the second service's
+    CHECK(m.power.empty());
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == guest.vcpu);
+    m.exit(TripleFaultExit{});
+    m.call(Call::machine_power, 1);
+    CHECK(m.power == std::vector{FakeMachine::Power::reset});
 }
