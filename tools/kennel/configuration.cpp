@@ -7,6 +7,7 @@
 #include "tools/kennel/kernel_image.hpp"
 #include "tools/kennel/size.hpp"
 #include "tools/kennel/spelling.hpp"
+#include "tools/kennel/terminal.hpp"
 #include <algorithm>
 #include <map>
 
@@ -296,6 +297,17 @@ std::optional<Configuration> read_configuration(fs::path const& path, Problems& 
         return std::nullopt;
     }
     return parse_configuration({reinterpret_cast<char const*>(bytes->data()), bytes->size()}, path.parent_path(), problems);
+}
+
+Or<Configuration> use_configuration(std::string const& path)
+{
+    Problems problems{path};
+    if (auto configuration = read_configuration(path, problems))
+        return std::move(*configuration);
+    auto const lines = problems.lines();
+    for (auto const& line : lines)
+        say_line(line);
+    return bad_usage("{} cannot be used: {} problem{}; nothing was started", path, lines.size(), lines.size() == 1 ? "" : "s");
 }
 
 u64 usual_machine_memory(Configuration const& configuration)

@@ -19,6 +19,9 @@ struct Configuration {
 std::optional<Configuration> read_configuration(fs::path const& path, Problems& problems);
 std::optional<Configuration> parse_configuration(std::string_view text, fs::path const& folder, Problems& problems);
 
+// For a verb that needs a right one: problems are said, one a line, and the fault counts them.
+Or<Configuration> use_configuration(std::string const& path);
+
 struct SchemaTable {
     std::string_view     name;      // as in the file: [machine], [[guest]]
     std::string_view     meaning;

@@ -75,6 +75,18 @@ void replace(std::vector<DiskFile>& files, Replacement const& replacement)
 
 } // namespace
 
+Images find_images(fs::path const& folder)
+{
+    fs::path base = folder;
+    std::error_code error;
+    if (base.empty()) {
+        base = own_folder();
+        if (fs::path const installed = base / "../lib/kennel"; !fs::exists(base / "boot/BOOTX64.EFI", error) && fs::exists(installed, error))
+            base = fs::canonical(installed, error);
+    }
+    return {.loader = base / "boot/BOOTX64.EFI", .hypervisor = base / "hv/hypervisor.elf", .service = base / "drivers/service.elf"};
+}
+
 Or<fs::path> make_esp(Images const& images, Manifest const& manifest, std::vector<Replacement> const& replacements, fs::path const& folder)
 {
     TRY(write_file(folder / "manifest", manifest.bytes));

@@ -11,6 +11,9 @@ struct Images {
     fs::path loader, hypervisor, service;
 };
 
+// In `folder`; by default where this program was built, or where it is installed: beside it, or in ../lib/kennel.
+Images find_images(fs::path const& folder = {});
+
 // A file put at a path of the disk instead of what belongs there, or taken away (source empty): for testing refusals.
 struct Replacement {
     std::string target;

@@ -26,7 +26,9 @@ Or<std::vector<u8>> read_bytes(fs::path const& path, u64 size)
     return bytes;
 }
 
-Or<u64> size_of(fs::path const& path)
+} // namespace
+
+Or<u64> size_of_file(fs::path const& path)
 {
     std::error_code error;
     auto const status = fs::status(path, error);
@@ -43,11 +45,9 @@ Or<u64> size_of(fs::path const& path)
     return size;
 }
 
-} // namespace
-
 Or<std::vector<u8>> read_file(fs::path const& path, u64 most)
 {
-    u64 const size = TRY(size_of(path));
+    u64 const size = TRY(size_of_file(path));
     if (size > most)
         return bad_usage("{}: {} bytes; at most {} is possible", path.string(), size, size_text(most));
     return read_bytes(path, size);
@@ -55,7 +55,7 @@ Or<std::vector<u8>> read_file(fs::path const& path, u64 most)
 
 Or<std::vector<u8>> read_start(fs::path const& path, usize count)
 {
-    return read_bytes(path, std::min<u64>(TRY(size_of(path)), count));
+    return read_bytes(path, std::min<u64>(TRY(size_of_file(path)), count));
 }
 
 Or<void> write_file(fs::path const& path, std::span<u8 const> bytes)

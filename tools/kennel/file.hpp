@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 inline constexpr u64 largest_file = u64{1} << 30;
 
 Or<std::vector<u8>> read_file(fs::path const& path, u64 most = largest_file);   // refuses what is no file, or larger
+Or<u64>             size_of_file(fs::path const& path);                             // refuses what is no file
 Or<std::vector<u8>> read_start(fs::path const& path, usize count);               // the first bytes, or all of them
 Or<void>            write_file(fs::path const& path, std::span<u8 const> bytes);
 Or<void>            write_file(fs::path const& path, std::string_view text);

@@ -2,6 +2,8 @@
 //
 // build/kennel: the program on the user's machine. One verb, one file.
 #include "tools/kennel/check.hpp"
+#include "tools/kennel/image.hpp"
+#include "tools/kennel/inspect.hpp"
 #include "tools/kennel/run.hpp"
 #include "tools/kennel/terminal.hpp"
 #include <algorithm>
@@ -20,6 +22,8 @@ int main(int count, char** words)
     std::ranges::reverse(all);                         // the order in which CLI11 wants a vector
     add_run(program, more, status);
     add_check(program, status);
+    add_image(program, status);
+    add_inspect(program, status);
     try {
         program.parse(std::move(all));
     } catch (CLI::Success const& answered) {          // --help

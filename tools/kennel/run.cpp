@@ -64,13 +64,7 @@ Or<Configuration> configuration_from(Words const& words)
         return Configuration{.plan = TRY(plan_from(words))};
     if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty())
         return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block or --machine can be given beside it", words.memory);
-    Problems problems{words.memory};
-    if (auto configuration = read_configuration(words.memory, problems))
-        return std::move(*configuration);
-    auto const lines = problems.lines();
-    for (auto const& line : lines)
-        say_line(line);
-    return bad_usage("{} cannot be used: {} problem{}; nothing was started", words.memory, lines.size(), lines.size() == 1 ? "" : "s");
+    return use_configuration(words.memory);
 }
 
 Or<u64> machine_memory(Words const& words, Configuration const& configuration)
@@ -137,9 +131,7 @@ Or<ExitStatus> run(Words const& words)
     fs::path const folder = words.keep.empty() ? temporary.path() : fs::absolute(words.keep);
     std::error_code error;
     fs::create_directories(folder, error);
-    fs::path const images = words.images.empty() ? own_folder() : fs::path{words.images};
-    auto const disk = TRY(make_esp({.loader = images / "boot/BOOTX64.EFI", .hypervisor = images / "hv/hypervisor.elf", .service = images / "drivers/service.elf"},
-                                   manifest, replacements, folder));
+    auto const disk = TRY(make_esp(find_images(words.images), manifest, replacements, folder));
     Settings settings{
         .emulator = choice.emulator,
         .program = choice.program,
@@ -200,10 +192,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
         ->type_name("/PATH=FILE")->allow_extra_args(false)->take_all();
     verb->callback([words, more = std::move(more), &status] {
         words->arguments.insert(words->arguments.end(), more.begin(), more.end());
-        auto const result = run(*words);
-        status = result ? *result : result.error().status;
-        if (!result)
-            say("{}", result.error().text);
+        status = spoken(run(*words));
     });
 }
 

@@ -30,6 +30,13 @@ void say_line(std::string_view text)
     [[maybe_unused]] auto const written = write(STDERR_FILENO, out.data(), out.size());
 }
 
+ExitStatus spoken(Or<ExitStatus> const& result)
+{
+    if (!result)
+        say("{}", result.error().text);
+    return result ? *result : result.error().status;
+}
+
 bool input_is_terminal()
 {
     return isatty(STDIN_FILENO) == 1 && tcgetpgrp(STDIN_FILENO) == getpgrp();

@@ -18,6 +18,9 @@ template <typename... Parts> void say(std::format_string<Parts...> format, Parts
     say_line("kennel: " + std::format(format, std::forward<Parts>(parts)...));
 }
 
+// How a verb ended; a fault is said.
+ExitStatus spoken(Or<ExitStatus> const& result);
+
 // Standard input, when it is a terminal and ours (a background job's is not).
 bool input_is_terminal();
 void make_terminal_raw();      // also arranges that it is restored at exit
