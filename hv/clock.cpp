@@ -22,6 +22,10 @@ void timer_interrupt(Cpu& cpu)
     cpu.timer_armed = ~0ull;
     if (now >= cpu.slice_end)
         cpu.attention = true, next = ~0ull;
+    if (now >= cpu.gather_deadline)
+        end_gathering(cpu);
+    if (cpu.gather_deadline < next)
+        next = cpu.gather_deadline;
     for (Vcpu& vcpu : cpu.all) {
         if (vcpu.is_service) {
             if (now >= vcpu.clock_deadline) {

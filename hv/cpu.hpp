@@ -28,6 +28,7 @@ struct Cpu {
     u64       timer_armed = ~0ull;               // what the host timer is set to
     u64       slice_start = 0;                   // when `current` (or its service for it) began its turn
     u64       slice_end = ~0ull;
+    u64       gather_deadline = ~0ull;           // a doorbell waits for company until then; ~0: none does
     Vcpu*     charged = nullptr;                 // whose turn it is
     bool      attention = false;                 // reschedule at the next chance
     List<Vcpu, &Vcpu::run_link> services;        // service vCPUs that are runnable

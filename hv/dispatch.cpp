@@ -51,13 +51,13 @@ Action unclaimed_port(Vcpu& vcpu, PortExit exit)
     return Action::resume;
 }
 
-Action ring_doorbell(Vcpu& vcpu, Trap const& trap)
+Action doorbell(Vcpu& vcpu, Trap const& trap)
 {
     count(vcpu, ExitCounter::port_doorbell);
     arch::skip_instruction(vcpu);
     Cpu& cpu = *vcpu.cpu;
-    Vcpu* target = vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
-    return target && ring(cpu, *target, trap.event) ? Action::reschedule : Action::resume;
+    Vcpu* target = trap.cpu == cpu.index ? vcpu.service : vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
+    return target && ring_doorbell(cpu, *target, trap.event) ? Action::reschedule : Action::resume;
 }
 
 } // namespace
@@ -101,7 +101,7 @@ Action dispatch(Vcpu& vcpu, PortExit exit)
     if (!trap) [[unlikely]]
         return unclaimed_port(vcpu, exit);
     if (trap->kind == TrapKind::doorbell && !exit.is_input)
-        return ring_doorbell(vcpu, *trap);
+        return doorbell(vcpu, *trap);
     count(vcpu, ExitCounter::port_service);
     abi::InterceptPage& page = *vcpu.page;
     page.kind = abi::InterceptKind::port;

@@ -2,6 +2,7 @@
 //
 // See event.hpp. The order bit -> summary here and summary -> bits in the service is what makes no event get lost.
 #include "hv/event.hpp"
+#include "hv/clock.hpp"
 #include "hv/cpu.hpp"
 
 namespace kennel {
@@ -12,7 +13,14 @@ bool events_pending(Vcpu const& service)
     return __atomic_load_n(&service.events->summary, __ATOMIC_ACQUIRE) != 0;
 }
 
-bool ring(Cpu& here, Vcpu& service, u32 number)
+void wake_service(Vcpu& service)
+{
+    service.status = VcpuStatus::runnable;
+    service.cpu->services.push_back(service);
+    service.cpu->attention = true;
+}
+
+static bool ring(Cpu& here, Vcpu& service, u32 number, bool may_gather)
 {
     u64 const bit = 1ull << (number % 64);
     // Ordering: the bit is released before the summary, so whoever takes the summary finds the bit.
@@ -25,10 +33,26 @@ bool ring(Cpu& here, Vcpu& service, u32 number)
     }
     if (service.status != VcpuStatus::waiting)
         return false;
-    service.status = VcpuStatus::runnable;
-    here.services.push_back(service);
-    here.attention = true;
+    if (may_gather && (__atomic_load_n(&service.events->busy[number / 64], __ATOMIC_RELAXED) & bit)) {
+        if (here.gather_deadline == ~0ull) {
+            here.gather_deadline = arch::now() + here.machine->boot->tsc_hz / 1'000'000 * gather_us;
+            watch_deadline(here, here.gather_deadline);
+        }
+        return false;
+    }
+    wake_service(service);
     return true;
+}
+
+bool ring(Cpu& here, Vcpu& service, u32 number) { return ring(here, service, number, false); }
+bool ring_doorbell(Cpu& here, Vcpu& service, u32 number) { return ring(here, service, number, true); }
+
+void end_gathering(Cpu& cpu)
+{
+    cpu.gather_deadline = ~0ull;
+    for (Vcpu& vcpu : cpu.all)
+        if (vcpu.is_service && vcpu.status == VcpuStatus::waiting && events_pending(vcpu))
+            wake_service(vcpu);
 }
 
 } // namespace kennel

@@ -12,6 +12,14 @@ struct Vcpu;
 // Sets event `number` (below max_events) of a service's vCPU and wakes it, from any CPU.
 // -> true: the bit was clear and the vCPU is waiting on this CPU: it should run now.
 bool ring(Cpu& here, Vcpu& service, u32 number);
+// The same for a guest's doorbell. While the service says in `busy` that it has work of this event in flight, the guest
+// that rings goes on: the service runs when it is its turn anyway, at the latest gather_us later.
+bool ring_doorbell(Cpu& here, Vcpu& service, u32 number);
+inline constexpr u64 gather_us = 50;
+// The bounded delay is over, or nobody would be kept from anything: services with events run.
+void end_gathering(Cpu& cpu);
+// A service's vCPU of this CPU that waits: it runs next.
+void wake_service(Vcpu& service);
 // Something is pending for it. A word the service may write; lying to itself costs it a turn and nothing else.
 bool events_pending(Vcpu const& service);
 

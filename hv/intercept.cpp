@@ -3,6 +3,7 @@
 // See intercept.hpp. Rows 3 and 4 of the request path when the guest has to wait for the answer.
 #include "hv/intercept.hpp"
 #include "hv/cpu.hpp"
+#include "hv/event.hpp"
 #include "hv/schedule.hpp"
 
 namespace kennel {
@@ -24,11 +25,8 @@ Action intercept(Vcpu& vcpu)
     }
     vcpu.next_waiting = service.waiting_guests;
     service.waiting_guests = &vcpu;
-    if (service.status == VcpuStatus::waiting) {
-        service.status = VcpuStatus::runnable;
-        cpu.services.push_back(service);
-        cpu.attention = true;
-    }
+    if (service.status == VcpuStatus::waiting)
+        wake_service(service);
     return Action::reschedule;
 }
 

@@ -5,6 +5,7 @@
 #include "hv/schedule.hpp"
 #include "hv/clock.hpp"
 #include "hv/cpu.hpp"
+#include "hv/event.hpp"
 #include "hv/intercept.hpp"
 
 namespace kennel {
@@ -81,6 +82,8 @@ void take_off(Vcpu& vcpu)
         cpu.attention = false;
         cpu.current = nullptr;                 // nobody is running while others' wishes are served
         serve_inbox(cpu);
+        if (cpu.gather_deadline != ~0ull)
+            end_gathering(cpu);
         u64 const now = arch::now();
         end_turn(cpu, now);
         if (Vcpu* service = cpu.services.pop_front()) {

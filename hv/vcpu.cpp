@@ -79,13 +79,8 @@ void serve_requests(Vcpu& vcpu)
         make_runnable(vcpu);
     if (what & Request::answer)
         answer(cpu, vcpu);
-    if (what & Request::wake) {
-        if (vcpu.is_service && vcpu.status == VcpuStatus::waiting && events_pending(vcpu)) {
-            vcpu.status = VcpuStatus::runnable;
-            cpu.services.push_back(vcpu);
-            cpu.attention = true;
-        }
-    }
+    if ((what & Request::wake) && vcpu.status == VcpuStatus::waiting && events_pending(vcpu))
+        wake_service(vcpu);
     if (what & Request::interrupt) {
         for (u32 word = 0; word < 4; word++) {
             u64 bits = vcpu.posted[word].exchange(0, std::memory_order_acquire);

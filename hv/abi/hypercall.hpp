@@ -57,7 +57,8 @@ enum class Call : u64 {
     vcpu_state_set = 12,
 
     // rdi: partition (bind); rsi: port; rdx: width (1, 2, 4); r8: event of the caller's vCPU r9.
-    //   A write sets the event's bit; if it was clear and the vCPU idle, the service runs at once. overlap, full.
+    //   A write sets the event's bit, and the service runs at once; unless EventPage.busy has the bit as well: then the guest goes on,
+    //   and the service runs at the guest's next exit to it or end of turn, at the latest 50 us later. overlap, full.
     doorbell_bind = 13,
     // rdi: partition (bind); rsi: RangeKind; rdx: first; r8: count (ports, bytes, MSRs). overlap, full.
     intercept_bind = 14,

@@ -2,7 +2,7 @@
 //
 // The pages the hypervisor shares with a service partition: owned by hv, mapped at GPA = HPA, never executable.
 //   InfoPage       one per service,      read-only   the machine, the modules, where the other pages are
-//   EventPage      one per service vCPU, read-write  pending bits, and a text buffer for `log`
+//   EventPage      one per service vCPU, read-write  pending bits, what is busy, and a text buffer for `log`
 //   InterceptPage  one per guest vCPU,   read-write  the guest's general registers, the intercept, the reply, the whole state
 //   CountersPage   one per guest vCPU,   read-only   exits by reason, run time
 // hv treats every byte it reads back from a writable page as hostile: it copies a word once and checks the copy.
@@ -42,10 +42,11 @@ inline constexpr u32 log_text_bytes = 1024;
 struct EventPage {
     u64  summary;                                  // bit w set: pending[w] may be non-zero. hv: atomic or; service: atomic exchange
     u64  pending[max_events / 64];                 // bit e % 64 of word e / 64: event e. hv: atomic or, before summary
-    u64  reserved[31];
+    u64  busy[max_events / 64];                    // bit as in pending: a doorbell of event e may wait a little. service: writes; hv: reads
+    u64  reserved[63];
     char text[log_text_bytes];                     // argument of `log`
 };
-static_assert(sizeof(EventPage) == 64 * 8 + 1024);
+static_assert(sizeof(EventPage) == 128 * 8 + 1024);
 static_assert(max_events / 64 <= 64);
 
 // ---- intercepts --------------------------------------------------------------------------------------------------

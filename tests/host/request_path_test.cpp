@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The path of a request through hv, on the fake architecture: doorbell, intercept, answer, interrupt.
+#include "hv/event.hpp"
 #include "tests/fake/machine.hpp"
 #include <doctest/doctest.h>
 
@@ -47,6 +48,84 @@ TEST_CASE("request path: a doorbell runs a waiting service at once, and only set
     m.service().events->pending[1] = 0;
     m.call(Call::wait);
     CHECK(m.cpu().current == guest.vcpu);
+}
+
+TEST_CASE("request path: a doorbell of a busy event waits for company, for a bounded time")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 0) == Status::ok);
+    REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc004, 2, 66, 0) == Status::ok);
+    REQUIRE(m.call(Call::intercept_bind, guest.partition, 0, 0x3f8, 8) == Status::ok);
+    abi::EventPage& events = *m.service().events;
+    auto const take = [&] { events.summary = 0, events.pending[1] = 0; };
+    u64 const ticks = 1000 * gather_us;          // the fake's TSC runs at 1 GHz
+    events.busy[1] = 2;                          // event 65
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == guest.vcpu);
+
+    // Kicks are gathered; the timer is set once, and ends it.
+    u64 const first = m.now;
+    for (int i = 0; i < 5; i++, m.now += 10) {
+        m.exit(PortExit{0xc000, 2, false});
+        CHECK(m.cpu().current == guest.vcpu);
+        CHECK(m.cpu().arch.timer == first + ticks);
+    }
+    CHECK(events.pending[1] == 2);
+    m.now = first + ticks;
+    m.exit(InterruptExit{HostVector::timer});
+    CHECK(m.cpu().current == &m.service());
+    take();
+    m.call(Call::wait);
+
+    // Another queue's bell does not wait.
+    REQUIRE(m.cpu().current == guest.vcpu);
+    m.exit(PortExit{0xc000, 2, false});
+    m.exit(PortExit{0xc004, 2, false});
+    CHECK(m.cpu().current == &m.service());
+    CHECK(events.pending[1] == 6);
+    take();
+    m.call(Call::wait);
+
+    // An intercept brings the service, which finds the bell; the timer then finds nothing and takes nobody's turn.
+    m.exit(PortExit{0xc000, 2, false});
+    m.exit(PortExit{0x3f8, 1, false});
+    REQUIRE(m.cpu().current == &m.service());
+    CHECK(events.pending[1] == 2);
+    take();
+    guest.vcpu->page->reply.action = abi::ReplyAction::skip;
+    m.call(Call::reply_and_wait, guest.handle);
+    m.now += ticks;
+    m.exit(InterruptExit{HostVector::timer});
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(m.cpu().gather_deadline == ~0ull);
+
+    // A guest that sleeps keeps nobody waiting.
+    m.exit(PortExit{0xc000, 2, false});
+    REQUIRE(m.cpu().current == guest.vcpu);
+    m.exit(HaltExit{});
+    CHECK(m.cpu().current == &m.service());
+    take();
+
+    // Rung between taking the events and waiting: `wait` returns at once.
+    events.pending[1] = 2, events.summary = 2;
+    m.call(Call::wait);
+    CHECK(m.cpu().current == &m.service());
+}
+
+TEST_CASE("request path: doorbells of another CPU cost one kick until the bit is taken")
+{
+    FakeMachine m{2};
+    auto guest = m.start_guest();
+    REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 1) == Status::ok);
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == guest.vcpu);
+    unsigned const before = m.cpu(1).arch.kicks;
+    for (int i = 0; i < 5; i++)
+        m.exit(PortExit{0xc000, 2, false});
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(m.cpu(1).arch.kicks == before + 1);
+    CHECK(m.service(1).events->pending[1] == 2);
 }
 
 TEST_CASE("request path: an interrupt the service raises reaches the guest with its answer")
