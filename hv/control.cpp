@@ -93,7 +93,7 @@ Status memory_unmap(Caller& caller, Partition& partition, Arguments const& a)
 {
     if (partition.is_service())
         return Status::bad_handle;
-    if (!is_aligned(a.rsi | a.r8, page_size) || a.rsi >= address_limit || a.r8 > address_limit - a.rsi)
+    if (!is_aligned(a.rsi | a.r8, page_size) || a.r8 == 0 || a.rsi >= address_limit || a.r8 > address_limit - a.rsi)
         return Status::bad_argument;
     arch::unmap(partition, {a.rsi}, {a.r8});
     arch::invalidate(caller.machine, partition);

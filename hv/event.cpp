@@ -37,6 +37,7 @@ static bool ring(Cpu& here, Vcpu& service, u32 number, bool may_gather)
         if (here.gather_deadline == ~0ull) {
             here.gather_deadline = arch::now() + here.machine->boot->tsc_hz / 1'000'000 * gather_us;
             watch_deadline(here, here.gather_deadline);
+            here.current->attention |= Attention::watchdog;   // it looks at the timer by then even if the guest keeps interrupts off
         }
         return false;
     }

@@ -287,7 +287,7 @@ static void wind_watchdog(Cpu& cpu)
     if (!features.preemption_timer)
         return;
     u64 const longest = cpu.machine->boot->tsc_hz / 1000 * watchdog_ms, now = rdtsc();
-    u64 const left = cpu.slice_end > now ? cpu.slice_end - now : 1;
+    u64 const end = cpu.gather_deadline < cpu.slice_end ? cpu.gather_deadline : cpu.slice_end, left = end > now ? end - now : 1;
     u64 const value = (left < longest ? left : longest) >> features.preemption_shift;
     vmwrite(vmcs::preemption_timer, static_cast<u32>(value < 0xffff'ffff ? value + 1 : value));
 }
