@@ -5,9 +5,12 @@ failed=0
 pass() { echo "PASS linux $1"; }
 fail() { echo "FAIL linux $1"; failed=1; }
 skip() { echo "SKIP linux $1"; }
-# judge NAME WHY-NOT: passes where the command before it succeeded
-judge() {
-    if [ "$?" -eq 0 ]; then pass "$1"; else fail "$1: $2"; fi
+# judge NAME WHY-NOT: passes where the command before it succeeded. An alias, because what is substituted in WHY-NOT would already
+# have changed $? when a function sees it.
+shopt -s expand_aliases
+alias judge='result=$?; judged'
+judged() {
+    if [ "$result" -eq 0 ]; then pass "$1"; else fail "$1: $2"; fi
 }
 
 kernel= initrd= version= process= status= at=
@@ -71,13 +74,13 @@ logged() { grep -aqE -- "$1" "$at.log"; }
 value()  { tr -d '\r' < "$at.console" | sed -nE "s/^${2:-}$1=(.*)/\1/p" | head -n 1; }
 last()   { tail -n 1 "$at.err"; }
 
-# guest NAME MEMORY KERNEL [KEY VALUE]...: one guest of a machine's description; numbers are given bare
+# guest NAME MEMORY KERNEL [KEY VALUE]...: one guest of a machine's description; numbers, lists and true are given bare
 guest() {
     local text="{ \"name\": \"$1\", \"memory\": \"$2\", \"kernel\": \"$3\""
     shift 3
     while [ $# -gt 0 ]; do
         case $2 in
-            true|[0-9]*) text+=", \"$1\": $2" ;;
+            true|[0-9]*|\[*) text+=", \"$1\": $2" ;;
             *)           text+=", \"$1\": \"$2\"" ;;
         esac
         shift 2
