@@ -104,6 +104,17 @@ public:
         return first ? std::span<u8>{first, size} : std::span<u8>{};
     }
 
+    // As much as lies in one piece from there on, at most `most`. Empty: no RAM there.
+    std::span<u8> piece(u64 address, u64 most) const
+    {
+        for (usize i = 0; i < count_; i++) {
+            u64 const offset = address - parts_[i].guest;
+            if (offset < parts_[i].size)
+                return {parts_[i].host + offset, std::min(most, parts_[i].size - offset)};
+        }
+        return {};
+    }
+
 private:
     u8* at(u64 address, u64 size) const
     {

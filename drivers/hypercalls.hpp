@@ -48,6 +48,12 @@ inline Status intercept_bind(u64 partition, abi::RangeKind kind, u64 first, u64 
     return hypercall(abi::Call::intercept_bind, partition, static_cast<u64>(kind), first, count).status;
 }
 
+// A port that rings `event` of our vCPU `cpu` when the guest writes `width` bytes to it.
+inline Status doorbell_bind(u64 partition, u16 port, u64 width, u64 event, u64 cpu)
+{
+    return hypercall(abi::Call::doorbell_bind, partition, port, width, event, cpu).status;
+}
+
 // An ISA line of the machine -> an event of the service's vCPU `cpu`. -> first: handle.
 inline Answer interrupt_bind_isa(u64 line, u64 event, u64 cpu)
 {

@@ -56,6 +56,51 @@ void copy_bytes(void* to, void const* from, u64 bytes)
     asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) : : "memory");
 }
 
+namespace {
+
+struct RandomSources { bool seed, generator; };
+
+// SDM, "CPUID": leaf 7 EBX[18] and leaf 1 ECX[30].
+RandomSources random_sources()
+{
+    u32 a = 7, b, c = 0, d;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    bool const seed = b & 1u << 18;
+    a = 1;
+    c = 0;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return {seed, (c & 1u << 30) != 0};
+}
+
+constinit u8 random_source = 0;                     // 1: RDRAND, 2: RDSEED
+
+} // namespace
+
+bool has_random_words()
+{
+    RandomSources const sources = random_sources();
+    __atomic_store_n(&random_source, sources.seed ? 2 : sources.generator ? 1 : 0, __ATOMIC_RELAXED);
+    return sources.seed || sources.generator;
+}
+
+std::optional<u64> random_word()
+{
+    // SDM, "Random Number Generator Instructions": a few attempts; RDSEED may be exhausted for longer than that.
+    u8 const source = __atomic_load_n(&random_source, __ATOMIC_RELAXED);
+    for (int attempt = 0; source && attempt < 10; attempt++) {
+        u64 word;
+        bool valid;
+        if (source == 2)
+            asm volatile("rdseed %0" : "=r"(word), "=@ccc"(valid));
+        else
+            asm volatile("rdrand %0" : "=r"(word), "=@ccc"(valid));
+        if (valid)
+            return word;
+        relax();
+    }
+    return std::nullopt;
+}
+
 void stop_here()
 {
     for (;;)

@@ -55,7 +55,7 @@ void Service::run()
 void Service::take_events()
 {
     // Ordering: acquire pairs with hv's release: the bit lies there before the summary says so.
-    static_cast<void>(__atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE));
+    u64 words = __atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE);
     u64 const pending = __atomic_exchange_n(&events_.pending[0], 0, __ATOMIC_ACQUIRE);
     if (pending & bit(Event::plan_ready))
         start_guests();
@@ -67,11 +67,42 @@ void Service::take_events()
         terminals_changed();
     if (pending & bit(Event::guest_ended))
         power_off_if_done();
+    if (u64 const word = disk_done_event / 64; words >> word & 1)
+        disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
+    for (words >>= Guest::first_event_word; words; words &= words - 1) {
+        u32 const word = static_cast<u32>(__builtin_ctzll(words));
+        serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
+    }
     if (index_ == 0)
         serve_drives(pending);
 }
 
-// ---- drives ----
+// ---- devices ----
+
+// Two guests' doorbells. A guest that has ended meanwhile is in the list no more.
+void Service::serve_doorbells(u32 first_guest, u64 pending)
+{
+    for (; pending; pending &= pending - 1) {
+        u32 const which = static_cast<u32>(__builtin_ctzll(pending)), number = first_guest + which / VirtioDevices::events;
+        Guest* const guest = number < abi::max_guests ? by_badge_[number + 1] : nullptr;
+        if (guest) [[likely]]
+            guest->platform.virtio.kicked(which % VirtioDevices::events / Transport::most_queues, which % Transport::most_queues);
+    }
+}
+
+void Service::disks_completed(u64 pending)
+{
+    for (; pending; pending &= pending - 1)
+        disk_completed(*shared_.plan.disks[__builtin_ctzll(pending)]);
+}
+
+void Service::disk_completed(Disk& disk)
+{
+    Guest& guest = *shared_.plan.guests[disk.guest];
+    guest.platform.virtio.completed(disk.device);
+    if (guest.state == GuestState::ending && !guest.platform.virtio.in_flight())
+        ended(guest, guest.end);
+}
 
 void Service::serve_drives(u64 pending)
 {
@@ -94,6 +125,8 @@ void Service::serve_drives(u64 pending)
         Disk& disk = *shared_.plan.disks[slice->event - disk_done_event];
         if (disk.remote)
             disk.remote->serve();
+        else
+            disk_completed(disk);
     }
     set_clock();
 }
@@ -170,6 +203,12 @@ void Service::start_guests()
 
 void Service::ended(Guest& guest, End const& end)
 {
+    // A medium that still moves bytes of its RAM finishes first: that RAM is about to become somebody's else.
+    if (guest.platform.virtio.in_flight()) {
+        guest.state = GuestState::ending;
+        guest.end = end;
+        return;
+    }
     output_of(guest);
     if (!shared_.console.is_open())
         log_output(guest, true);

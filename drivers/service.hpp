@@ -55,6 +55,9 @@ private:
     void take_events();
     void serve_drives(u64 channels);
     void set_clock();
+    void serve_doorbells(u32 first_guest, u64 pending);
+    void disks_completed(u64 pending);
+    void disk_completed(Disk& disk);
     void output_of(Guest& guest);
     void log_output(Guest& guest, bool all);
     void pump_console();

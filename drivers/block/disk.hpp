@@ -14,6 +14,7 @@ struct Disk {
     u32         guest = 0;                            // Guest::number
     DriveSlice* slice  = nullptr;                     // of a drive
     RemoteDisk* remote = nullptr;                     // the guest is not at home where the drive is
+    u32         device = 0;                           // among the guest's virtio devices
 };
 
 // Events of disk n. In words of their own, one bit for each.

@@ -5,10 +5,12 @@
 //
 //   planned   memory and CPU are chosen               start -> running, or ended (load-error)
 //   running   its vCPU runs, or waits for an answer   an end -> running again, held or ended
+//   ending    stopped; a medium still moves its bytes       the last request is over -> as from running
 //   held      stopped, kept for inspection            -
 //   ended     its partition is gone                   -
 #pragma once
 #include "drivers/block/disk.hpp"
+#include "drivers/guest/end.hpp"
 #include "drivers/model/emulate.hpp"
 #include "drivers/model/platform.hpp"
 #include "hv/abi/manifest.hpp"
@@ -17,7 +19,7 @@
 
 namespace kennel::service {
 
-enum class GuestState : u8 { planned, running, held, ended };
+enum class GuestState : u8 { planned, running, ending, held, ended };
 
 struct Guest {
     static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
@@ -29,6 +31,11 @@ struct Guest {
 
     std::string_view name_view() const { return recipe.name; }
 
+    // Events of the service's vCPU at home: half a word of 64 for each guest, its devices' queues in it.
+    static constexpr u32 first_event_word = 3;        // the words before are the service's own, and the disks'
+    u32 first_event() const { return (first_event_word * 2 + number) * VirtioDevices::events; }
+    static_assert(first_event_word * 2 + abi::max_guests <= abi::max_events / VirtioDevices::events);
+
     // -- touched by every intercept --
     abi::InterceptPage* page = nullptr;
     u64         vcpu = 0;                             // handle
@@ -36,6 +43,7 @@ struct Guest {
     Platform    platform;
     GuestMemory memory;
     DecodeCache cache;
+    VirtioEntropy entropy;                            // one of platform.virtio, where the processor has a source
 
     // -- from the manifest --
     abi::ManifestGuest  recipe{};
@@ -51,6 +59,7 @@ struct Guest {
     u64         partition = 0;                        // handle
     abi::CountersPage const* counters = nullptr;
     u64         starts = 0;
+    End         end;                                  // while ending: why
     std::atomic<bool> wants_room{false};              // its 16550 said "busy": tell it when output was taken away
 
     u8 output_space[output_bytes];

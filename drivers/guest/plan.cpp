@@ -3,6 +3,7 @@
 // See plan.hpp.
 #include "drivers/guest/plan.hpp"
 #include "drivers/block/disk_plan.hpp"
+#include "drivers/instructions.hpp"
 #include "hv/lib/manifest.hpp"
 
 namespace kennel::service {
@@ -77,7 +78,11 @@ private:
         guest->command_line = manifest.command_line(recipe);
         give_file(manifest, recipe.kernel, guest->kernel, guest->kernel_name);
         give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);
-        return give_disks(manifest, number, *guest) ? guest : nullptr;
+        if (!give_disks(manifest, number, *guest))
+            return nullptr;
+        if (has_random_words())
+            guest->platform.virtio.add(guest->entropy);
+        return guest;
     }
 
     // In the manifest's order: the guest's first disk is vda.
@@ -99,7 +104,14 @@ private:
                 refuse(guest.recipe, Text{"disk ", guest.disk_count, ": ", why.view()});
                 return false;
             }
+            VirtioBlock* const device = heap_.make<VirtioBlock>(disk->medium, disk->recipe.serial());
+            if (!device) {
+                refuse(guest.recipe, Text{"disk ", guest.disk_count, ": no room in the service's own memory"});
+                return false;
+            }
             disk->guest = guest.number;
+            disk->device = guest.platform.virtio.count();
+            guest.platform.virtio.add(*device);
             plan_.disks[plan_.disk_count++] = disk;
             guest.disks[guest.disk_count++] = disk;
         }

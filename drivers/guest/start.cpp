@@ -42,6 +42,19 @@ constexpr Trapped trapped[] = {
     {abi::RangeKind::msr,    KvmClock::wall_clock_msr,  2},
 };
 
+// A device's registers are ours; a write to a notify port only rings its queue's event.
+Status bind(Guest& guest, u32 device)
+{
+    if (Status const status = intercept_bind(guest.partition, abi::RangeKind::port, VirtioDevices::port_of(device), Transport::notify_ports); status != Status::ok)
+        return status;
+    for (u32 queue = 0; queue < guest.platform.virtio.transport(device).queue_count(); queue++) {
+        u32 const event = guest.first_event() + device * Transport::most_queues + queue;
+        if (Status const status = doorbell_bind(guest.partition, VirtioDevices::notify_port(device, queue), 2, event, guest.home); status != Status::ok)
+            return status;
+    }
+    return Status::ok;
+}
+
 Text create(Guest& guest)
 {
     Answer const partition = partition_create(frames_for(guest.memory));
@@ -54,6 +67,9 @@ Text create(Guest& guest)
     for (Trapped const& range : trapped)
         if (Status const status = intercept_bind(guest.partition, range.kind, range.first, range.count); status != Status::ok)
             return refused("to forward its accesses", status);
+    for (u32 device = 0; device < guest.platform.virtio.count(); device++)
+        if (Status const status = bind(guest, device); status != Status::ok)
+            return refused("a device's ports", status);
     Answer const vcpu = vcpu_create({.partition = guest.partition, .cpu = guest.home, .badge = guest.number + 1, .weight = guest.recipe.weight, .apic_id = 0});
     if (vcpu.status != Status::ok)
         return refused("its vCPU", vcpu.status);
@@ -81,7 +97,7 @@ Text load(Guest& guest, LinuxEntry& entry)
 
 Text run(Guest& guest, LinuxEntry const& entry, abi::InfoPage const& info)
 {
-    guest.platform.reset(guest.partition);
+    guest.platform.reset(guest.partition, guest.memory);
     guest.platform.clock.reset(info, time_stamp());
     guest.cache.clear();
     guest.wants_room.store(false, std::memory_order_relaxed);

@@ -8,7 +8,7 @@ namespace kennel::service {
 namespace {
 
 constexpr u32 command_word = 1, class_word = 2, bar_word = 4, interrupt_word = 15;
-constexpr u32 command_memory = 2;
+constexpr u32 command_ports = 1, command_memory = 2;
 constexpr u32 command_writable = 0x0407;              // I/O, memory, bus master, interrupt disable
 constexpr u32 enable_bit = 0x8000'0000;
 
@@ -33,6 +33,13 @@ void PciFunction::add_memory_bar(u32 bar, u32 address, u32 size)
     words_[bar_word + bar] = address;
     writable_[bar_word + bar] = ~(size - 1);
     words_[command_word] |= command_memory;
+}
+
+void PciFunction::add_port_bar(u32 bar, u16 port, u32 size)
+{
+    words_[bar_word + bar] = port | 1u;
+    writable_[bar_word + bar] = 0xffff & ~(size - 1);
+    words_[command_word] |= command_ports;
 }
 
 u32 PciFunction::read(u32 offset, u32 size) const { return (words_[offset / 4] >> 8 * (offset % 4)) & ones(size); }
@@ -70,6 +77,23 @@ std::optional<PciHost::Target> PciHost::target(u32 bus, u32 device_function, u32
     return Target{number, offset};
 }
 
+u32 PciHost::read(Target const& target, u32 size) const
+{
+    PciFunction const& function = functions_[target.device];
+    u32 value = function.read(target.offset, size);
+    if (function.peer())
+        function.peer()->read_config(target.offset, size, value);
+    return value;
+}
+
+void PciHost::write(Target const& target, u32 size, u32 value)
+{
+    PciFunction& function = functions_[target.device];
+    function.write(target.offset, size, value);
+    if (function.peer())
+        function.peer()->config_written(target.offset, size, value);
+}
+
 u32 PciHost::read_port(u16 port, u32 size) const
 {
     if (port == address_port && size == 4)
@@ -78,7 +102,7 @@ u32 PciHost::read_port(u16 port, u32 size) const
         return ones(size);
     u32 const offset = (selected_ & 0xfc) + (port - data_port);
     auto const found = target((selected_ >> 16) & 0xff, (selected_ >> 8) & 0xff, offset, size);
-    return found ? functions_[found->device].read(found->offset, size) : ones(size);
+    return found ? read(*found, size) : ones(size);
 }
 
 void PciHost::write_port(u16 port, u32 size, u32 value)
@@ -91,7 +115,7 @@ void PciHost::write_port(u16 port, u32 size, u32 value)
         return;
     u32 const offset = (selected_ & 0xfc) + (port - data_port);
     if (auto const found = target((selected_ >> 16) & 0xff, (selected_ >> 8) & 0xff, offset, size))
-        functions_[found->device].write(found->offset, size, value);
+        write(*found, size, value);
 }
 
 u32 PciHost::read_ecam(u64 offset, u32 size) const
@@ -101,7 +125,7 @@ u32 PciHost::read_ecam(u64 offset, u32 size) const
     if (!found)
         return ones(size);
     // No extended capabilities: the first word of their space reads 0.
-    return place < PciFunction::config_bytes ? functions_[found->device].read(place, size) : 0;
+    return place < PciFunction::config_bytes ? read(*found, size) : 0;
 }
 
 void PciHost::write_ecam(u64 offset, u32 size, u32 value)
@@ -109,7 +133,7 @@ void PciHost::write_ecam(u64 offset, u32 size, u32 value)
     u32 const place = offset & 0xfff;
     auto const found = target(static_cast<u32>(offset >> 20), (offset >> 12) & 0xff, place, size);
     if (found && place < PciFunction::config_bytes)
-        functions_[found->device].write(place, size, value);
+        write(*found, size, value);
 }
 
 std::optional<PciHost::Hit> PciHost::find_memory(u64 address) const

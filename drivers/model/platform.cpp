@@ -12,7 +12,7 @@ constexpr u32 panic_bar_size = 0x1000;                // a page, so that nothing
 
 } // namespace
 
-void Platform::reset(u64 partition)
+void Platform::reset(u64 partition, GuestMemory const& memory)
 {
     interrupts.attach(partition);
     happening_ = Happening::none;
@@ -23,12 +23,15 @@ void Platform::reset(u64 partition)
     pci.device(host_bridge) = PciFunction{{0x1b36, 0x0008, 0x06'00'00}};
     pci.device(panic_device) = PciFunction{{PvPanic::vendor, PvPanic::device, 0x08'80'00}};
     pci.device(panic_device).add_memory_bar(0, PciHost::window_base, panic_bar_size);
+    virtio.power_on(pci, memory, interrupts);
 }
 
 u32 Platform::read_port(u16 port, u32 size)
 {
     if (u32 const offset = port - Uart16550::port; offset < Uart16550::ports) [[likely]]
         return uart.read(static_cast<u16>(offset)) | (size > 1 ? static_cast<u32>(ones(size)) & ~0xffu : 0);
+    if (virtio.owns_port(port))
+        return virtio.read_port(port, size);
     if (u32 const offset = port - PciHost::address_port; offset < 8)
         return pci.read_port(port, size);
     if (port - Power::port < Power::ports)
@@ -43,12 +46,17 @@ void Platform::write_port(u16 port, u32 size, u32 value)
         uart.write(static_cast<u16>(offset), static_cast<u8>(value));
         return;
     }
+    if (virtio.owns_port(port)) {
+        virtio.write_port(port, size, value);
+        return;
+    }
     PowerRequest const request = Power::write(port, value);
     if (request != PowerRequest::none)
         happening_ = request == PowerRequest::off ? Happening::power_off : Happening::reset;
-    else if (u32 const offset = port - PciHost::address_port; offset < 8)
+    else if (u32 const offset = port - PciHost::address_port; offset < 8) {
         pci.write_port(port, size, value);
-    else
+        virtio.configuration_written();
+    } else
         unclaimed += port - Power::port >= Power::ports;
 }
 
@@ -61,8 +69,11 @@ u64 Platform::read_memory(u64 address, u32 size)
         return above | (io_apic.read(static_cast<u32>(offset)) & ones(width));
     if (u64 const offset = address - PciHost::ecam_base; offset < PciHost::ecam_size)
         return above | pci.read_ecam(offset, width);
-    if (auto const hit = pci.find_memory(address); hit && hit->device == panic_device)
+    auto const hit = pci.find_memory(address);
+    if (hit && hit->device == panic_device)
         return hit->offset == 0 ? PvPanic::read() : 0;
+    if (hit && virtio.owns_slot(hit->device))
+        return above | virtio.read_memory(hit->device, hit->offset, width);
     unclaimed++;
     return ones(size);
 }
@@ -72,10 +83,13 @@ void Platform::write_memory(u64 address, u32 size, u64 value)
     u32 const width = size > 4 ? 4 : size;
     if (u64 const offset = address - IoApic::address; offset < IoApic::size)
         io_apic.write(static_cast<u32>(offset), static_cast<u32>(value));
-    else if (u64 const ecam = address - PciHost::ecam_base; ecam < PciHost::ecam_size)
+    else if (u64 const ecam = address - PciHost::ecam_base; ecam < PciHost::ecam_size) {
         pci.write_ecam(ecam, width, static_cast<u32>(value));
-    else if (auto const hit = pci.find_memory(address); hit && hit->device == panic_device)
+        virtio.configuration_written();
+    } else if (auto const hit = pci.find_memory(address); hit && hit->device == panic_device)
         happening_ = hit->offset == 0 && PvPanic::is_panic(static_cast<u8>(value)) ? Happening::panic : happening_;
+    else if (hit && virtio.owns_slot(hit->device))
+        virtio.write_memory(hit->device, hit->offset, width, static_cast<u32>(value));
     else
         unclaimed++;
 }

@@ -9,6 +9,7 @@
 #include "drivers/model/power.hpp"
 #include "drivers/model/pvpanic.hpp"
 #include "drivers/model/uart16550.hpp"
+#include "drivers/virtio/devices.hpp"
 
 namespace kennel::service {
 
@@ -20,7 +21,7 @@ public:
     Platform(ByteRing& output, ByteRing& input) : io_apic{interrupts}, uart{io_apic, output, input} {}
 
     // As after power-on: devices present, BARs assigned.
-    void reset(u64 partition);
+    void reset(u64 partition, GuestMemory const& memory);
 
     u32  read_port(u16 port, u32 size);
     void write_port(u16 port, u32 size, u32 value);
@@ -41,6 +42,7 @@ public:
     Uart16550 uart;
     PciHost   pci;
     KvmClock  clock;
+    VirtioDevices virtio;
     u64       unclaimed = 0;                          // accesses nobody answered
 
 private:

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
     std::memset(guest.ram.data(), 0, 0x8000);
     guest.memory.clear();
     guest.memory.add(guest.ram.data(), guest.ram.size());
-    guest.platform.reset(1);
+    guest.platform.reset(1, guest.memory);
     guest.cache.clear();
 
     // Page tables at 0x1000: identity for the first 2 MiB and the device hole, then whatever the input says.

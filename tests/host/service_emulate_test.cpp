@@ -26,7 +26,7 @@ struct Cpu {
     {
         fake::reset();
         memory.add(ram.data(), ram.size());
-        platform.reset(1);
+        platform.reset(1, memory);
         // 4-level tables: the first 4 MiB and the device pages at their own addresses, in 2 MiB leaves.
         put(0x1000, 0x2007), put(0x2000, 0x3007), put(0x2018, 0x4007);
         put(0x3000, 0x87), put(0x3008, 0x20'0087);

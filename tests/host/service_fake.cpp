@@ -115,6 +115,8 @@ void write_port32(u16 port, u32 value)
 
 u64 time_stamp() { return fake::world().now += fake::world().tick; }
 void relax() {}
+bool has_random_words() { return true; }
+std::optional<u64> random_word() { return 0x0123456789abcdef; }
 void fill_zero(void* to, u64 bytes) { std::memset(to, 0, bytes); }
 void copy_bytes(void* to, void const* from, u64 bytes)
 {

@@ -16,7 +16,9 @@ struct Machine {
     ByteRing        output{out_space}, input{in_space};
     Platform        platform{output, input};
 
-    Machine() { platform.reset(77); }
+    GuestMemory     memory;
+
+    Machine() { platform.reset(77, memory); }
 
     void io_apic(u8 index, u32 value)
     {

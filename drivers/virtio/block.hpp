@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// virtio-blk: from a chain to a request for a medium, and from its completion to the used ring. Steps 5 to 7 of the request
+// path. Every number of the driver's is checked here, and BlockRequest is the proof. virtio 1.2, "Block Device".
+//
+// A medium that answers at once needs one slot. One that answers later holds up to `depth`; while it does, the driver is not
+// asked to announce more: the next completion looks for what has come.
+#pragma once
+#include "drivers/block/medium.hpp"
+#include "drivers/virtio/transport.hpp"
+#include <string_view>
+
+namespace kennel::service {
+
+class VirtioBlock {
+public:
+    static constexpr u32 depth = 32;                  // requests in flight
+    static constexpr u64 most_bytes = 16 << 20;       // of one request; what the limits we announce allow
+    static constexpr u32 serial_bytes = 20;           // "Device Operation": VIRTIO_BLK_T_GET_ID
+
+    // The medium lives as long as this does, the serial number's text, too.
+    VirtioBlock(Medium medium, std::string_view serial);
+
+    Transport transport;
+
+    void power_on();                                  // after the transport's
+    void changed(Transport::Change change);
+    void kicked();
+    void completed();                                 // the medium's event came
+    bool in_flight() const { return in_flight_ != 0; }
+
+    struct Counters { u64 requests = 0, malformed = 0, unsupported = 0, failed = 0, interrupts = 0; };
+    Counters const& counters() const { return counters_; }
+    Medium const&   medium() const { return medium_; }
+    std::string_view serial() const { return serial_; }
+
+private:
+    static constexpr u8  ok = 0, io_error = 1, unsupported = 2;          // VIRTIO_BLK_S_*
+    static constexpr u32 no_slot = ~0u;
+
+    struct Slot {
+        Chain        chain;
+        BlockRequest request;
+        u8*          status = nullptr;                // its byte in the guest's RAM; null: there is none
+        u32          written = 0;                     // bytes for the used ring, without the status
+        bool         flush_next = false;              // a write that is to be on the medium when it completes
+    };
+
+    void serve();
+    void begin(Slot& slot);
+    bool parse(Slot& slot, u8& status);               // false: answered with `status`
+    u8   parse_clearing(Slot& slot, BlockOperation operation, std::span<Segment> input);
+    void submit(Slot& slot);
+    void settle(Slot& slot, BlockStatus status);
+    void finish(Slot& slot, u8 status);
+    u32  number(Slot const& slot) const { return static_cast<u32>(&slot - slots_); }
+    bool writes_back() const;
+
+    Medium           medium_;
+    std::string_view serial_;
+    Counters         counters_;
+    u32              in_flight_ = 0;
+    u32              free_ = ~0u;                     // bit n: slot n
+    Slot*            waiting_ = nullptr;              // the medium was busy: the first to be submitted again
+    Slot             slots_[depth];
+    static_assert(depth == 32);
+};
+
+} // namespace kennel::service

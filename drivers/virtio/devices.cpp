@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See devices.hpp.
+#include "drivers/virtio/devices.hpp"
+
+namespace kennel::service {
+
+void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptSink& interrupts)
+{
+    for (u32 i = 0; i < count_; i++) {
+        entries_[i].transport->power_on(pci.device(first_slot + i), port_of(i), first_address + i * Transport::memory_size, memory, interrupts);
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
+            (*block)->power_on();
+    }
+}
+
+void VirtioDevices::write_port(u16 port, u32 size, u32 value)
+{
+    Entry& target = entry(port);
+    carry_out(target, target.transport->write_port(port % Transport::ports, size, value));
+}
+
+void VirtioDevices::configuration_written()
+{
+    for (u32 i = 0; i < count_; i++)
+        carry_out(entries_[i], entries_[i].transport->take_window_change());
+}
+
+void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
+{
+    if (change == Transport::Change::none)
+        return;
+    if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
+        (*block)->changed(change);
+    else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entry.device))
+        (*entropy)->changed(change);
+}
+
+void VirtioDevices::kicked(u32 number, u32 queue)
+{
+    if (number >= count_ || queue >= entries_[number].transport->queue_count())
+        return;
+    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) [[likely]]
+        (*block)->kicked();
+    else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
+        (*entropy)->kicked();
+}
+
+void VirtioDevices::completed(u32 number)
+{
+    if (number < count_)
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device))
+            (*block)->completed();
+}
+
+bool VirtioDevices::in_flight() const
+{
+    for (u32 i = 0; i < count_; i++)
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->in_flight())
+            return true;
+    return false;
+}
+
+} // namespace kennel::service

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A guest's virtio devices: where each lies on its PCI, and which one an access or an event is for. The closed list of what a
+// device can be is here; everything else about one is in its own file.
+//
+//   device n    PCI device first_slot + n, ports from first_port + n * 256, MSI-X page in the PCI window
+//   its events  in the service's event page: device * 2 + queue, in the guest's own half of a word
+#pragma once
+#include "drivers/virtio/block.hpp"
+#include "drivers/virtio/entropy.hpp"
+#include <variant>
+
+namespace kennel::service {
+
+class VirtioDevices {
+public:
+    static constexpr u32 most = 14, first_slot = 2, events = 32;
+    static constexpr u16 first_port = 0x1000;
+    static constexpr u32 first_address = PciHost::window_base + 0x10'0000;
+    static_assert(first_slot + most <= PciHost::devices && most * Transport::most_queues <= events);
+
+    // In the order of the guest's PCI. False: there are as many as there can be.
+    template<class T> bool add(T& device)
+    {
+        if (count_ == most)
+            return false;
+        entries_[count_++] = {&device.transport, &device};
+        return true;
+    }
+    u32 count() const { return count_; }
+    Transport& transport(u32 number) { return *entries_[number].transport; }
+
+    static constexpr u16 port_of(u32 number) { return static_cast<u16>(first_port + number * Transport::ports); }
+    static constexpr u16 notify_port(u32 number, u32 queue) { return static_cast<u16>(port_of(number) + Transport::notify_ports + 4 * queue); }
+
+    void power_on(PciHost& pci, GuestMemory const& memory, InterruptSink& interrupts);
+
+    bool owns_port(u16 port) const { return static_cast<u32>(port - first_port) < count_ * Transport::ports; }
+    u32  read_port(u16 port, u32 size) { return entry(port).transport->read_port(port % Transport::ports, size); }
+    void write_port(u16 port, u32 size, u32 value);
+    // A device of the PCI; `slot` is any number.
+    bool owns_slot(u32 slot) const { return slot - first_slot < count_; }
+    u32  read_memory(u32 slot, u32 offset, u32 size) { return entries_[slot - first_slot].transport->read_memory(offset, size); }
+    void write_memory(u32 slot, u32 offset, u32 size, u32 value) { entries_[slot - first_slot].transport->write_memory(offset, size, value); }
+    // What configuration space brought about, after a write to it.
+    void configuration_written();
+
+    // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing.
+    void kicked(u32 number, u32 queue);
+    void completed(u32 number);
+    // A medium still moves bytes of the guest's RAM.
+    bool in_flight() const;
+
+private:
+    struct Entry {
+        Transport* transport = nullptr;
+        std::variant<std::monostate, VirtioBlock*, VirtioEntropy*> device;
+    };
+
+    Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
+    void   carry_out(Entry& entry, Transport::Change change);
+
+    Entry entries_[most];
+    u32   count_ = 0;
+};
+
+} // namespace kennel::service

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See queue.hpp.
+#include "drivers/virtio/queue.hpp"
+#include "drivers/instructions.hpp"
+
+namespace kennel::service {
+
+bool take_front(std::span<Segment>& pieces, void* to, u32 bytes)
+{
+    u8* place = static_cast<u8*>(to);
+    while (bytes) {
+        if (pieces.empty())
+            return false;
+        Segment& front = pieces.front();
+        u32 const part = std::min(bytes, front.size);
+        __builtin_memcpy(place, front.data, part);
+        front.data += part;
+        front.size -= part;
+        place += part;
+        bytes -= part;
+        if (front.size == 0)
+            pieces = pieces.subspan(1);
+    }
+    return true;
+}
+
+bool put_front(std::span<Segment> pieces, void const* from, u32 bytes)
+{
+    if (total_bytes(pieces) < bytes)
+        return false;
+    u8 const* place = static_cast<u8 const*>(from);
+    for (Segment const& piece : pieces) {
+        u32 const part = std::min(bytes, piece.size);
+        copy_bytes(piece.data, place, part);
+        place += part;
+        bytes -= part;
+    }
+    return true;
+}
+
+u64 total_bytes(std::span<Segment const> pieces)
+{
+    u64 sum = 0;
+    for (Segment const& piece : pieces)
+        sum += piece.size;
+    return sum;
+}
+
+void Queue::reset(u16 size)
+{
+    *this = Queue{};
+    setup.size = size;
+}
+
+bool Queue::start(GuestMemory const& memory, bool event_index)
+{
+    // "Split Virtqueues": 16, 2 and 4 bytes are the least alignments.
+    if (setup.descriptors % 16 || setup.available % 2 || setup.used % 4)
+        return false;
+    auto const descriptors = memory.span(setup.descriptors, wire::descriptors_bytes(setup.size));
+    auto const available = memory.span(setup.available, wire::available_bytes(setup.size));
+    auto const used = memory.span(setup.used, wire::used_bytes(setup.size));
+    if (descriptors.empty() || available.empty() || used.empty())
+        return false;
+    memory_ = &memory;
+    descriptors_ = descriptors.data();
+    available_ = available.data();
+    used_ = used.data();
+    mask_ = setup.size - 1;
+    next_ = given_ = published_ = 0;
+    event_index_ = event_index;
+    state_ = State::running;
+    return true;
+}
+
+wire::Descriptor Queue::load_descriptor(u8 const* table, u32 index)
+{
+    u64 const* const words = reinterpret_cast<u64 const*>(table + 16 * index);
+    u64 const low = __atomic_load_n(&words[0], __ATOMIC_RELAXED), high = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+    return {low, static_cast<u32>(high), static_cast<u16>(high >> 32), static_cast<u16>(high >> 48)};
+}
+
+// False: a buffer to read behind one to write. "Message Framing" and "The Virtqueue Descriptor Table" forbid it, and no
+// device could tell which is which.
+bool Queue::add(Chain& chain, wire::Descriptor const& descriptor)
+{
+    bool const is_output = descriptor.flags & wire::descriptor::write;
+    if (!is_output && chain.count != chain.readable)
+        return false;
+    u64 address = descriptor.address;
+    u32 rest = descriptor.length;
+    while (rest && !chain.outside) {
+        auto const piece = memory_->piece(address, rest);
+        if (piece.empty() || chain.count == Chain::most_pieces) {
+            chain.outside = true;
+            break;
+        }
+        chain.pieces[chain.count++] = {piece.data(), static_cast<u32>(piece.size())};
+        chain.readable += !is_output;
+        address += piece.size();
+        rest -= static_cast<u32>(piece.size());
+    }
+    return true;
+}
+
+Queue::Taken Queue::follow(Chain& chain, u8 const* table, u32 size, u32 first)
+{
+    // No chain is longer than the queue ("Indirect Descriptors"), so a loop ends here, too.
+    u32 index = first;
+    for (u32 left = setup.size; left; left--) {
+        if (index >= size)
+            return break_down();
+        wire::Descriptor const descriptor = load_descriptor(table, index);
+        if (descriptor.flags & wire::descriptor::indirect) {
+            // Only as the last of the queue's own table, and never inside another.
+            if (table != descriptors_ || (descriptor.flags & wire::descriptor::next) || descriptor.length == 0 ||
+                descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
+                return break_down();
+            auto const indirect = memory_->span(descriptor.address, descriptor.length);
+            if (indirect.empty())
+                return break_down();
+            return follow(chain, indirect.data(), descriptor.length / 16, 0);
+        }
+        if (!add(chain, descriptor))
+            return break_down();
+        if (!(descriptor.flags & wire::descriptor::next))
+            return Taken::chain;
+        index = descriptor.next;
+    }
+    return break_down();
+}
+
+Queue::Taken Queue::take(Chain& chain)
+{
+    if (state_ != State::running) [[unlikely]]
+        return state_ == State::broken ? Taken::broken : Taken::none;
+    // Ordering: acquire pairs with the driver's barrier: the entry and its buffers were written before the index.
+    u16 const index = __atomic_load_n(reinterpret_cast<u16 const*>(available_ + wire::ring_index), __ATOMIC_ACQUIRE);
+    u16 const waiting = static_cast<u16>(index - next_);
+    if (waiting == 0)
+        return Taken::none;
+    if (waiting > setup.size) [[unlikely]]
+        return break_down();                          // it cannot have made so many available
+    u16 const head = load16(available_ + wire::ring_entries + wire::available_entry * (next_ & mask_));
+    next_++;
+    chain.head = head;
+    chain.readable = chain.count = 0;
+    chain.outside = false;
+    return follow(chain, descriptors_, setup.size, head);
+}
+
+void Queue::give_back(u16 head, u32 written)
+{
+    if (state_ != State::running)
+        return;
+    u8* const entry = used_ + wire::ring_entries + wire::used_entry * (given_ & mask_);
+    __atomic_store_n(reinterpret_cast<u32*>(entry), head, __ATOMIC_RELAXED);
+    __atomic_store_n(reinterpret_cast<u32*>(entry + 4), written, __ATOMIC_RELAXED);
+    given_++;
+}
+
+bool Queue::publish()
+{
+    if (state_ != State::running || given_ == published_)
+        return false;
+    u16 const old = published_;
+    published_ = given_;
+    // Ordering: release: entries and data before the index. Then a full barrier: the driver writes its event index and
+    // looks at ours, we the other way round; one of both must see the other's. "Used Buffer Notification Suppression".
+    __atomic_store_n(reinterpret_cast<u16*>(used_ + wire::ring_index), published_, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!event_index_)
+        return !(load16(available_ + wire::ring_flags) & wire::available_no_interrupt);
+    u16 const event = load16(available_ + wire::ring_entries + wire::available_entry * setup.size);
+    return static_cast<u16>(published_ - event - 1) < static_cast<u16>(published_ - old);
+}
+
+bool Queue::expect_kick()
+{
+    if (state_ != State::running)
+        return false;
+    if (event_index_) {
+        // Until this is written, the driver sees the old index passed by and stays quiet: "Available Buffer Notification Suppression".
+        __atomic_store_n(reinterpret_cast<u16*>(used_ + wire::ring_entries + wire::used_entry * setup.size), next_, __ATOMIC_RELAXED);
+        // Ordering: full barrier, as in publish(), with the sides exchanged.
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+    return __atomic_load_n(reinterpret_cast<u16 const*>(available_ + wire::ring_index), __ATOMIC_ACQUIRE) != next_;
+}
+
+} // namespace kennel::service
