@@ -36,6 +36,8 @@ void put_hex(u64 value)
 
 } // namespace
 
+u64 boot_parameters = 0;
+
 void Verdict::equal(char const* what, u64 got, u64 expected)
 {
     if (got == expected || what_)
@@ -85,9 +87,10 @@ void power_off()
 
 } // namespace kennel::guest
 
-extern "C" [[noreturn]] void guest_main(kennel::u64)
+extern "C" [[noreturn]] void guest_main(kennel::u64 zero_page)
 {
     using namespace kennel::guest;
+    boot_parameters = zero_page;
     load_traps();
     Verdict verdict;
     check(verdict);

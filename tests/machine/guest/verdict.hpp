@@ -26,6 +26,9 @@ private:
 extern char const* const title;
 void check(Verdict& verdict);
 
+// The zero page's address, as the guest was entered with it.
+extern u64 boot_parameters;
+
 // For guests whose end is not a verdict: a line of their own, and what they do with it.
 void say(char const* text);
 [[noreturn]] void fail(char const* what, u64 got, u64 expected);
