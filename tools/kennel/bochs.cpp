@@ -68,7 +68,7 @@ Or<void> require_plain(std::string_view what, std::string_view word)
 
 Or<std::string> configuration(Settings const& settings)
 {
-    auto const firmware = TRY(find_firmware("OVMF", {"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}));
+    auto const firmware = TRY(find_firmware("OVMF", ovmf_places));
     // A card the firmware has a driver for gives us a framebuffer. The packaged Bochs has it too, and its only display stops on it.
     bool const screen = settings.emulator == Emulator::bochs_3;
     auto const vga_bios = TRY(find_firmware("SeaBIOS", {screen ? "/usr/share/seabios/vgabios-cirrus.bin" : "/usr/share/seabios/vgabios-stdvga.bin"}));

@@ -63,10 +63,13 @@ ExitStatus check(Words const& words)
 void add_check(CLI::App& program, ExitStatus& status)
 {
     auto const words = std::make_shared<Words>();
-    auto* const verb = program.add_subcommand("check", "Check a configuration: everything that is wrong, with its place");
+    auto* const verb = program.add_subcommand("check", "Say all that is wrong with a configuration, each with its place");
     verb->add_option("FILE", words->file, "The configuration, in TOML");
     verb->add_flag("--json", words->json, "The findings as JSON, on standard output");
-    verb->add_flag("--keys", words->keys, "List every key a configuration can have, with its kind, default and meaning");
+    verb->add_flag("--keys", words->keys, "List all keys, with kind, default and meaning");
+    verb->footer("Example:\n"
+                 "  kennel check machine.toml && kennel run machine.toml\n\n"
+                 "Exit status: 0 nothing is wrong, 2 something is.");
     verb->callback([words, &status] { status = check(*words); });
 }
 

@@ -49,11 +49,13 @@ Or<ExitStatus> make(Words const& words)
 void add_image(CLI::App& program, ExitStatus& status)
 {
     auto const words = std::make_shared<Words>();
-    auto* const verb = program.add_subcommand("image", "Make a disk that boots a configuration: kennel image FILE.toml -o disk.img");
+    auto* const verb = program.add_subcommand("image", "Make a disk that boots a configuration");
     verb->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     verb->add_option("FILE", words->file, "The configuration, in TOML");
     verb->add_option("-o,--output", words->output, "The image to make; nothing is left of it when that fails")->type_name("FILE");
-    verb->add_option("--images", words->images, "The folder with loader, hypervisor and service; default: this program's")->type_name("FOLDER");
+    verb->add_option("--images", words->images, "The folder with loader, hypervisor and service; default: this program's")->type_name("FOLDER")->group("");
+    verb->footer("The same configuration and files give the same bytes. Example:\n"
+                 "  kennel image machine.toml -o disk.img && kennel inspect disk.img");
     verb->callback([words, &status] { status = spoken(make(*words)); });
 }
 

@@ -132,6 +132,9 @@ void add_inspect(CLI::App& program, ExitStatus& status)
     auto* const verb = program.add_subcommand("inspect", "Show what an image holds, and whether it is whole");
     verb->add_option("IMAGE", words->image, "A disk image, or a disk");
     verb->add_flag("--json", words->json, "As JSON");
+    verb->footer("Example:\n"
+                 "  kennel inspect disk.img\n\n"
+                 "Exit status: 0 all that can be checked is right, 2 something is not.");
     verb->callback([words, &status] { status = spoken(inspect(*words)); });
 }
 

@@ -39,6 +39,10 @@ Or<Program> bochs_program(Settings const& settings);
 Or<Program> qemu_program(Settings const& settings);
 Or<Program> machine_program(Settings const& settings);
 
+// Where Debian and others keep the firmware of the machines.
+inline constexpr std::initializer_list<char const*> ovmf_places{"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"};
+inline constexpr std::initializer_list<char const*> vga_bios_places{"/usr/share/seabios/vgabios-stdvga.bin"};
+
 // The first of the places where Debian and others keep a firmware file.
 Or<fs::path> find_firmware(std::string_view what, std::initializer_list<char const*> places);
 

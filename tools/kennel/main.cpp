@@ -2,28 +2,67 @@
 //
 // build/kennel: the program on the user's machine. One verb, one file.
 #include "tools/kennel/check.hpp"
+#include "tools/kennel/doctor.hpp"
+#include "tools/kennel/help.hpp"
 #include "tools/kennel/image.hpp"
 #include "tools/kennel/inspect.hpp"
 #include "tools/kennel/run.hpp"
+#include "tools/kennel/spelling.hpp"
 #include "tools/kennel/terminal.hpp"
+#include "tools/kennel/version.hpp"
 #include <algorithm>
+
+namespace {
+
+// What is wrong with the first word; empty when it is a verb or an option.
+std::string verb_fault(CLI::App const& program, std::vector<std::string> const& words)
+{
+    std::vector<std::string> names;
+    for (auto const* verb : program.get_subcommands([](CLI::App const*) { return true; }))
+        names.push_back(verb->get_name());
+    std::vector<std::string_view> shown;
+    for (auto const& name : names)
+        if (!program.get_subcommand(name)->get_group().empty())
+            shown.push_back(name);
+    if (words.empty())
+        return std::format("a verb is missing: {}", kennel::tool::one_of(shown));
+    if (words[0].starts_with('-') || std::ranges::contains(names, words[0]))
+        return {};
+    auto const guess = kennel::tool::suggestion(words[0], shown);
+    return std::format("there is no verb '{}'{}", kennel::tool::shortened(words[0]), guess.empty() ? ": " + kennel::tool::one_of(shown) + " are possible" : guess);
+}
+
+} // namespace
 
 int main(int count, char** words)
 {
     using namespace kennel::tool;
     auto status = ExitStatus::ok;
     CLI::App program{"Kennel: a microhypervisor for x86-64", "kennel"};
-    program.require_subcommand(1);
+    program.require_subcommand(0, 1);
     // What follows a `--` is the kernel's, whatever it looks like.
     std::vector<std::string> all{words + 1, words + count};
     auto const mark = std::ranges::find(all, "--");
     std::vector<std::string> const more{mark == all.end() ? mark : mark + 1, all.end()};
     all.erase(mark, all.end());
-    std::ranges::reverse(all);                         // the order in which CLI11 wants a vector
     add_run(program, more, status);
     add_check(program, status);
     add_image(program, status);
     add_inspect(program, status);
+    add_doctor(program, status);
+    add_documentation(program);
+    program.set_version_flag("--version", std::format("kennel {}", build_id()), "The version, and the commit it was built from");
+    program.footer("Examples:\n"
+                   "  kennel run 128m vmlinuz --initrd=initrd.img  one guest, at once\n"
+                   "  kennel check machine.toml                    what is wrong with it\n"
+                   "  kennel image machine.toml -o disk.img        a disk that boots it\n\n"
+                   "kennel VERB --help tells more; so does the manual page, man kennel.");
+    use_own_help(program);
+    if (auto const fault = verb_fault(program, all); !fault.empty()) {
+        say("{} (kennel --help)", fault);
+        return static_cast<int>(ExitStatus::bad_usage);
+    }
+    std::ranges::reverse(all);                         // the order in which CLI11 wants a vector
     try {
         program.parse(std::move(all));
     } catch (CLI::Success const& answered) {          // --help

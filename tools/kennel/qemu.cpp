@@ -25,7 +25,7 @@ std::string serial(std::string_view name, u16 port)
 
 Or<Program> qemu_program(Settings const& settings)
 {
-    auto const firmware = TRY(find_firmware("OVMF", {"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}));
+    auto const firmware = TRY(find_firmware("OVMF", ovmf_places));
     bool const kvm = settings.emulator == Emulator::qemu_kvm;
     std::string const model = !settings.cpu_model.empty() ? settings.cpu_model : kvm ? "host" : "max";
     // The user's disks need the IDE controller the service has a driver for: it is that of the older machine.

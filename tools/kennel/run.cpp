@@ -160,36 +160,42 @@ Or<ExitStatus> run(Words const& words)
 void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& status)
 {
     auto const words = std::make_shared<Words>();
-    auto* const verb = program.add_subcommand("run", "Start a machine and run a kernel in it as a guest: kennel run 128m vmlinuz --initrd=initrd.img");
+    auto* const verb = program.add_subcommand("run", "Run a kernel, or a configuration's guests, in an emulated machine");
     verb->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    verb->footer("Every word that is no option is an argument of the kernel, and all words after -- are. console=ttyS0 is added\n"
-                 "unless a console= is given. Sizes take k, m, g.\n\n"
-                 "Exit status: 0 all guests stopped as they should, 1 a guest failed, 2 bad usage or configuration,\n"
-                 "3 the machine could not start, 124 time limit.");
-    verb->add_option("MEMORY", words->memory, "The guest's memory, for example 128m; or a configuration, FILE.toml, and nothing else");
+    verb->footer("Words that are no options are the kernel's arguments, as are all after a --.\n"
+                 "console=ttyS0 is put before them unless there is a console=. At a terminal,\n"
+                 "Ctrl-] q leaves. Standard output is the guests' console and nothing else.\n\n"
+                 "Examples:\n"
+                 "  kennel run 128m vmlinuz --initrd=initrd.img --block=rootfile root=/dev/vda\n"
+                 "  kennel run --emulator=bochs --timeout=60 machine.toml\n\n"
+                 "Exit status: 0 all guests stopped as they should, 1 a guest failed, 2 bad\n"
+                 "usage or configuration, 3 the machine could not start, 124 time limit.");
+    verb->add_option("MEMORY", words->memory, "The guest's memory, as 128m or 1g; or FILE.toml, alone");
     verb->add_option("KERNEL", words->kernel, "A Linux bzImage, or an ELF file");
     verb->add_option("ARGUMENTS", words->arguments, "The kernel's arguments")->take_all();
-    verb->add_option("--initrd", words->initrd, "The guest's initial RAM disk")->type_name("FILE");
-    verb->add_option("--block", words->block, "A disk: FILE[,ro][,overlay[=SIZE]][,ram][,write-through][,partition=LABEL][,partuuid=UUID], or ram:SIZE; the first is /dev/vda")
-        ->type_name("FILE")->allow_extra_args(false)->take_all();
-    verb->add_option("--name", words->name, "The guest's name")->capture_default_str()->type_name("NAME");
-    verb->add_option("--policy", words->policy, "When the guest stops: stop, restart or hold")->capture_default_str()->type_name("POLICY");
-    verb->add_option("--machine", words->machine, "Several guests and services, described in a JSON file (tools/kennel/description.hpp)")->type_name("FILE");
-    verb->add_option("--emulator", words->emulator, "auto, bochs, bochs-2.7, bochs-3.0 or qemu")->capture_default_str()->type_name("NAME");
-    verb->add_option("--cpu-model", words->cpu_model, "The emulator's CPU model; Bochs: corei7_skylake_x, QEMU with KVM: host")->type_name("NAME");
-    verb->add_option("--machine-cpus", words->cpus, "Processors of the machine; default 1, or what the configuration says")->type_name("N");
-    verb->add_option("--machine-memory", words->machine_memory, "Memory of the machine; default 512m, or what the guests need")->type_name("SIZE");
-    verb->add_option("--ips", words->ips, "Bochs: instructions per emulated second")->capture_default_str()->type_name("N");
-    verb->add_option("--timeout", words->timeout, "End the machine after so many seconds, with status 124")->type_name("SECONDS");
-    verb->add_option("--log", words->log, "Write the loader's lines and the hypervisor's log to a file")->type_name("FILE");
-    verb->add_flag("--verbose", words->verbose, "Show them on standard error, too");
-    verb->add_flag("--trust-guests", words->trust_guests, "Map executable memory by 2 MiB even where the iTLB multihit erratum may exist");
-    verb->add_option("--input-after", words->input_after, "Pass standard input on once the console has shown TEXT")->type_name("TEXT");
-    verb->add_option("--images", words->images, "The build folder with loader, hypervisor and service; default: this program's")->type_name("FOLDER");
-    verb->add_option("--keep", words->keep, "Keep the machine's disk, configuration and logs in a folder")->type_name("FOLDER");
-    verb->add_option("--loader-timeout", words->loader_timeout, "How long the firmware may take to reach the loader")->type_name("SECONDS");
-    verb->add_option("--replace", words->replace, "For tests: put FILE at PATH of the machine's disk; an empty FILE removes what is there")
-        ->type_name("/PATH=FILE")->allow_extra_args(false)->take_all();
+    auto const option = [&](char const* name, auto& value, char const* text, char const* type) { return verb->add_option(name, value, text)->type_name(type); };
+    auto const for_tests = [&](char const* name, auto& value, char const* text, char const* type) { return option(name, value, text, type)->group(""); };
+    option("--initrd", words->initrd, "The guest's initial RAM disk", "FILE");
+    option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
+        ->allow_extra_args(false)->take_all();
+    option("--name", words->name, "The guest's name", "NAME");
+    option("--policy", words->policy, "What happens when the guest stops", "stop|restart|hold");
+    option("--emulator", words->emulator, "What the machine is made by; auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");
+    option("--cpu-model", words->cpu_model, "The machine's processor, as the emulator calls it", "NAME");
+    option("--machine-cpus", words->cpus, "Its processors; default 1, or the configuration's", "N");
+    option("--machine-memory", words->machine_memory, "Its memory; default 512m, or what is needed", "SIZE");
+    option("--ips", words->ips, "Bochs: instructions per emulated second", "N");
+    option("--timeout", words->timeout, "End the machine after so long, with status 124", "SECONDS");
+    option("--log", words->log, "Write the loader's words and the log to a file", "FILE");
+    verb->add_flag("--verbose", words->verbose, "Show them on standard error");
+    verb->add_flag("--trust-guests", words->trust_guests, "Map code by 2 MiB in spite of the iTLB erratum");
+    option("--input-after", words->input_after, "Wait for this on the console before passing input on", "TEXT");
+    option("--keep", words->keep, "Keep the machine's disk, configuration and logs", "FOLDER");
+    for_tests("--machine", words->machine, "A description in JSON (tools/kennel/description.hpp)", "FILE");
+    for_tests("--images", words->images, "The build folder with loader, hypervisor and service; default: this program's", "FOLDER");
+    for_tests("--loader-timeout", words->loader_timeout, "How long the firmware may take to reach the loader", "SECONDS");
+    for_tests("--replace", words->replace, "Put FILE at PATH of the machine's disk; an empty FILE removes what is there", "/PATH=FILE")
+        ->allow_extra_args(false)->take_all();
     verb->callback([words, more = std::move(more), &status] {
         words->arguments.insert(words->arguments.end(), more.begin(), more.end());
         status = spoken(run(*words));

@@ -30,6 +30,12 @@ void say_line(std::string_view text)
     [[maybe_unused]] auto const written = write(STDERR_FILENO, out.data(), out.size());
 }
 
+bool use_colours(int descriptor)
+{
+    char const* const refused = std::getenv("NO_COLOR");
+    return isatty(descriptor) == 1 && (refused == nullptr || *refused == 0);
+}
+
 ExitStatus spoken(Or<ExitStatus> const& result)
 {
     if (!result)

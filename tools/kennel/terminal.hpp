@@ -18,6 +18,9 @@ template <typename... Parts> void say(std::format_string<Parts...> format, Parts
     say_line("kennel: " + std::format(format, std::forward<Parts>(parts)...));
 }
 
+// Whether what is written there may be coloured: a terminal, and the user has not said NO_COLOR.
+bool use_colours(int descriptor);
+
 // How a verb ended; a fault is said.
 ExitStatus spoken(Or<ExitStatus> const& result);
 
