@@ -24,6 +24,9 @@ prepare() {
     initrd=$(tools/initrd --output="$logs/initrd.img" --add=bin/ticks="$build/tests/linux/ticks" --add=scripts/session=tests/linux/scripts/session \
              --add=scripts/crash=tests/linux/scripts/crash --add=scripts/neighbour=tests/linux/scripts/neighbour 2> "$logs/initrd.err") ||
         { fail "everything: no initrd: $(tail -n 1 "$logs/initrd.err")"; return 1; }
+    # In a subshell, so that this failure is not one of the run's.
+    [[ $(false; judge 'a lie' "$(true)") == 'FAIL linux a lie: ' ]] && [[ $(true; judge 'a truth' "$(false)") == 'PASS linux a truth' ]] ||
+        { fail "everything: a check does not judge the command before it"; return 1; }
     trap 'stop' EXIT
     trap 'exit 130' INT TERM HUP
 }
