@@ -57,7 +57,9 @@ Action doorbell(Vcpu& vcpu, Trap const& trap)
     arch::skip_instruction(vcpu);
     Cpu& cpu = *vcpu.cpu;
     Vcpu* target = trap.cpu == cpu.index ? vcpu.service : vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
-    return target && ring_doorbell(cpu, *target, trap.event) ? Action::reschedule : Action::resume;
+    if (target)
+        ring_doorbell(cpu, *target, trap.event);
+    return Action::resume;
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include "hv/event.hpp"
 #include "hv/clock.hpp"
 #include "hv/cpu.hpp"
+#include "hv/intercept.hpp"
 
 namespace kennel {
 
@@ -20,7 +21,7 @@ void wake_service(Vcpu& service)
     service.cpu->attention = true;
 }
 
-static bool ring(Cpu& here, Vcpu& service, u32 number, bool may_gather)
+static bool ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell)
 {
     u64 const bit = 1ull << (number % 64);
     // Ordering: the bit is released before the summary, so whoever takes the summary finds the bit.
@@ -33,7 +34,9 @@ static bool ring(Cpu& here, Vcpu& service, u32 number, bool may_gather)
     }
     if (service.status != VcpuStatus::waiting)
         return false;
-    if (may_gather && (__atomic_load_n(&service.events->busy[number / 64], __ATOMIC_RELAXED) & bit)) {
+    if (!is_doorbell)
+        return wake_service(service), true;
+    if (__atomic_load_n(&service.events->busy[number / 64], __ATOMIC_RELAXED) & bit) {
         if (here.gather_deadline == ~0ull) {
             here.gather_deadline = arch::now() + here.machine->boot->tsc_hz / 1'000'000 * gather_us;
             watch_deadline(here, here.gather_deadline);
@@ -41,12 +44,12 @@ static bool ring(Cpu& here, Vcpu& service, u32 number, bool may_gather)
         }
         return false;
     }
-    wake_service(service);
+    serve_now(here, service, 0);
     return true;
 }
 
 bool ring(Cpu& here, Vcpu& service, u32 number) { return ring(here, service, number, false); }
-bool ring_doorbell(Cpu& here, Vcpu& service, u32 number) { return ring(here, service, number, true); }
+void ring_doorbell(Cpu& here, Vcpu& service, u32 number) { ring(here, service, number, true); }
 
 void end_gathering(Cpu& cpu)
 {

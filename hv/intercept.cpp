@@ -8,6 +8,15 @@
 
 namespace kennel {
 
+void serve_now(Cpu& cpu, Vcpu& service, u64 badge)
+{
+    service.status = VcpuStatus::runnable;
+    service.in_wait = false;
+    service.registers().rax = static_cast<u64>(abi::Status::ok);
+    service.registers().rdi = badge;
+    cpu.current = &service;
+}
+
 Action intercept(Vcpu& vcpu)
 {
     Cpu& cpu = *vcpu.cpu;
@@ -15,12 +24,7 @@ Action intercept(Vcpu& vcpu)
     vcpu.status = VcpuStatus::intercepted;
 
     if (service.status == VcpuStatus::waiting && cpu.current == &vcpu) [[likely]] {
-        // Nobody else can be on this CPU: the service answers now, on the guest's own slice.
-        service.status = VcpuStatus::runnable;
-        service.in_wait = false;
-        service.registers().rax = static_cast<u64>(abi::Status::ok);
-        service.registers().rdi = vcpu.badge;
-        cpu.current = &service;
+        serve_now(cpu, service, vcpu.badge);           // nobody else can be on this CPU
         return Action::resume;
     }
     vcpu.next_waiting = service.waiting_guests;

@@ -11,6 +11,8 @@ namespace kennel {
 struct Cpu;
 struct Vcpu;
 
+// The service, which waits, runs next and on the turn of the guest that runs now. `badge`: as `wait` tells it.
+void serve_now(Cpu& cpu, Vcpu& service, u64 badge);
 // The guest that just exited waits for its service. With the service idle, the service is entered next.
 Action intercept(Vcpu& vcpu);
 // The answer in the page: copied once, checked, carried out. The vCPU is runnable afterwards (or stopped).

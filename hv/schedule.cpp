@@ -24,7 +24,9 @@ void end_turn(Cpu& cpu, u64 now)
     u64 const used = now - cpu.slice_start;
     vcpu->counters->run_ticks += used;
     bool const used_up = used >= vcpu->slice_left;
-    vcpu->slice_left = used_up ? full_slice(cpu, *vcpu) : vcpu->slice_left - used;
+    // What its service did for it beyond the end comes off the next turn.
+    u64 const full = full_slice(cpu, *vcpu), left = vcpu->slice_left - used + (used_up ? full : 0);
+    vcpu->slice_left = left - 1 < full ? left : 1;
     if (vcpu->status != VcpuStatus::runnable)
         return;
     if (used_up) {

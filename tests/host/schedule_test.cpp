@@ -37,6 +37,56 @@ TEST_CASE("schedule: two busy guests get equal time, and by weight otherwise")
     }
 }
 
+TEST_CASE("schedule: a guest that rings a doorbell keeps its turn, and what its service does then is on it")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    auto b = m.start_guest(2);
+    REQUIRE(m.call(Call::doorbell_bind, a.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    timer(m);
+    if (m.cpu().current != a.vcpu)
+        timer(m);
+    REQUIRE(m.cpu().current == a.vcpu);
+    u64 const before = a.vcpu->counters->run_ticks, others = b.vcpu->counters->run_ticks;
+    for (int i = 0; i < 10; i++) {
+        m.now += 100;
+        m.exit(PortExit{0xc000, 2, false});
+        REQUIRE(m.cpu().current == &m.service());
+        m.now += 300;
+        m.service().events->summary = m.service().events->pending[1] = 0;
+        m.call(Call::wait);
+        REQUIRE(m.cpu().current == a.vcpu);
+    }
+    timer(m);                                    // the end of the turn, no later than without the doorbells
+    CHECK(m.cpu().current == b.vcpu);
+    CHECK(a.vcpu->counters->run_ticks - before == 5'000'000);
+    CHECK(b.vcpu->counters->run_ticks == others);
+}
+
+TEST_CASE("schedule: what a service does for a guest beyond the end of its turn comes off the next one")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1);
+    auto b = m.start_guest(2);
+    REQUIRE(m.call(Call::doorbell_bind, a.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    for (int turn = 0; turn < 400; turn++) {
+        if (m.cpu().current == a.vcpu) {
+            m.now = m.cpu().arch.timer - 1;      // at the very end
+            m.exit(PortExit{0xc000, 2, false});
+            m.now += 3'000'000;
+            m.exit(InterruptExit{HostVector::timer});
+            m.service().events->summary = m.service().events->pending[1] = 0;
+            m.call(Call::wait);
+        } else {
+            timer(m);
+        }
+    }
+    double const share = static_cast<double>(b.vcpu->counters->run_ticks) / static_cast<double>(a.vcpu->counters->run_ticks);
+    CHECK(share == doctest::Approx(1).epsilon(0.02));   // 5/8 without that
+}
+
 TEST_CASE("schedule: a guest that does nothing but exit to its service gets no more than its share")
 {
     FakeMachine m;
