@@ -73,6 +73,8 @@ void Service::take_events()
         u32 const word = static_cast<u32>(__builtin_ctzll(words));
         serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
     }
+    if (pending & bit(Event::clock))
+        clock_came();
     if (index_ == 0)
         serve_drives(pending);
 }
@@ -85,9 +87,23 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
     for (; pending; pending &= pending - 1) {
         u32 const which = static_cast<u32>(__builtin_ctzll(pending)), number = first_guest + which / VirtioDevices::events;
         Guest* const guest = number < abi::max_guests ? by_badge_[number + 1] : nullptr;
-        if (guest) [[likely]]
-            guest->platform.virtio.kicked(which % VirtioDevices::events / Transport::most_queues, which % Transport::most_queues);
+        if (!guest) [[unlikely]]
+            continue;
+        u32 const device = which % VirtioDevices::events / Transport::most_queues;
+        remember(*guest, device, guest->platform.virtio.kicked(device, which % Transport::most_queues));
     }
+}
+
+// What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
+void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest)
+{
+    u32 const event = guest.first_event() + device * Transport::most_queues;
+    u64& busy = events_.busy[event / 64];
+    u64 const mask = 1ull << event % 64;
+    if (rest.in_flight != ((busy & mask) != 0)) [[unlikely]]
+        __atomic_store_n(&busy, busy ^ mask, __ATOMIC_RELAXED);
+    if (rest.continue_at != ~0ull) [[unlikely]]
+        set_clock(rest.continue_at);
 }
 
 void Service::disks_completed(u64 pending)
@@ -99,7 +115,7 @@ void Service::disks_completed(u64 pending)
 void Service::disk_completed(Disk& disk)
 {
     Guest& guest = *shared_.plan.guests[disk.guest];
-    guest.platform.virtio.completed(disk.device);
+    remember(guest, disk.device, guest.platform.virtio.completed(disk.device));
     if (guest.state == GuestState::ending && !guest.platform.virtio.in_flight())
         ended(guest, guest.end);
 }
@@ -113,10 +129,6 @@ void Service::serve_drives(u64 pending)
         drives.interrupt(0, log_);
     if (pending & bit(Event::drive_channel_1))
         drives.interrupt(1, log_);
-    if (pending & bit(Event::clock)) {
-        clock_ = ~0ull;
-        drives.timer(time_stamp(), log_);
-    }
     // Requests of guests at home elsewhere.
     u64 requests = __atomic_exchange_n(&events_.pending[disk_request_event / 64], 0, __ATOMIC_ACQUIRE);
     for (; requests; requests &= requests - 1)
@@ -128,13 +140,29 @@ void Service::serve_drives(u64 pending)
         else
             disk_completed(disk);
     }
-    set_clock();
+    set_clock(drives.deadline());
 }
 
-// Commands set deadlines half a minute away and nearly always end before: the clock is set only where it would come too late.
-void Service::set_clock()
+void Service::clock_came()
 {
-    if (u64 const deadline = shared_.drives.deadline(); deadline < clock_) {
+    clock_ = ~0ull;
+    u64 const now = time_stamp();
+    if (index_ == 0 && shared_.drives.in_use())
+        shared_.drives.timer(now, log_);              // what came of it: serve_drives, next
+    for (u32 i = 0; i < shared_.plan.count; i++) {
+        Guest& guest = *shared_.plan.guests[i];
+        if (!is_home(guest))
+            continue;
+        guest.platform.virtio.go_on(now);
+        set_clock(guest.platform.virtio.continue_at());
+    }
+}
+
+// Commands of drives set deadlines half a minute away and nearly always end before: the clock is set only where it would come
+// too late.
+void Service::set_clock(u64 deadline)
+{
+    if (deadline < clock_) {
         clock_ = deadline;
         static_cast<void>(clock(deadline, static_cast<u64>(Event::clock)));
     }

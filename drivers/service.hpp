@@ -54,8 +54,10 @@ private:
 
     void take_events();
     void serve_drives(u64 channels);
-    void set_clock();
+    void clock_came();
+    void set_clock(u64 deadline);
     void serve_doorbells(u32 first_guest, u64 pending);
+    void remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest);
     void disks_completed(u64 pending);
     void disk_completed(Disk& disk);
     void output_of(Guest& guest);

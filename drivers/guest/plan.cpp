@@ -75,6 +75,7 @@ private:
         guest->recipe = recipe;
         guest->number = plan_.count;
         guest->home = recipe.cpu != abi::any_cpu ? recipe.cpu : next_cpu_++ % info_.cpu_count;
+        guest->platform.virtio.set_place({guest->home, guest->first_event()});
         guest->command_line = manifest.command_line(recipe);
         give_file(manifest, recipe.kernel, guest->kernel, guest->kernel_name);
         give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);

@@ -2,6 +2,7 @@
 //
 // See block.hpp.
 #include "drivers/virtio/block.hpp"
+#include "drivers/instructions.hpp"
 #include <utility>
 
 namespace kennel::service {
@@ -41,12 +42,12 @@ enum class Type : u32 { read = 0, write = 1, flush = 4, get_id = 8, discard = 11
 constexpr u32 unmap_flag = 1;
 
 constexpr u32 most_segment_bytes = VirtioBlock::most_bytes / max_segments & ~4095u;
-constexpr u32 most_clearing_sectors = 1u << 16;
+constexpr u32 most_clearing_sectors = VirtioBlock::most_bytes / sector_bytes;
 
 u64 features_of(BlockProperties const& medium)
 {
     return feature::size_max | feature::seg_max | feature::block_size | feature::topology | (medium.read_only ? feature::read_only : 0) |
-           (medium.write_back ? feature::flush | feature::config_wce : 0) |
+           (medium.read_only ? 0 : feature::flush | feature::config_wce) |
            (medium.discards ? feature::discard : 0) | (medium.writes_zeroes ? feature::write_zeroes : 0);
 }
 
@@ -54,7 +55,7 @@ u64 features_of(BlockProperties const& medium)
 
 VirtioBlock::VirtioBlock(Medium medium, std::string_view serial)
     : transport{{.type = wire::DeviceType::block, .class_code = 0x01'80'00, .features = features_of(medium.properties()), .queue_count = 1,
-                 .queue_size = Queue::most, .writable_config = medium.properties().write_back ? 1ull << offsetof(Configuration, writeback) : 0}},
+                 .queue_size = Queue::most, .writable_config = !medium.properties().read_only ? 1ull << offsetof(Configuration, writeback) : 0}},
       medium_{std::as_const(medium)}, serial_{serial.substr(0, serial_bytes)}
 {
 }
@@ -72,6 +73,7 @@ void VirtioBlock::power_on()
     __builtin_memcpy(transport.config, &configuration, sizeof configuration);
     waiting_ = nullptr;
     free_ = ~0u;
+    continue_at_ = ~0ull;
 }
 
 // "Driver Requirements: Device Initialization": without a flush to ask for, a driver trusts that a completed write stays; with
@@ -86,17 +88,16 @@ bool VirtioBlock::writes_back() const
 void VirtioBlock::changed(Transport::Change change)
 {
     switch (change) {
-    case Transport::Change::started:
-        serve();
-        break;
     case Transport::Change::reset:
         // What a medium holds it finishes first: no byte may move into the guest's RAM after the driver saw the reset.
         waiting_ = nullptr;
+        continue_at_ = ~0ull;
         if (!in_flight_) {
             free_ = ~0u;
             transport.finish_reset();
         }
         break;
+    case Transport::Change::started:
     case Transport::Change::configuration:
     case Transport::Change::none:
         break;
@@ -105,8 +106,7 @@ void VirtioBlock::changed(Transport::Change change)
 
 void VirtioBlock::kicked()
 {
-    if (!in_flight_)
-        serve();
+    serve();
 }
 
 void VirtioBlock::completed()
@@ -130,8 +130,11 @@ void VirtioBlock::serve()
         waiting_ = nullptr;
         submit(*slot);
     }
+    u64 const begin = time_stamp();
+    moved_ = 0;
+    continue_at_ = ~0ull;
     do {
-        while (free_ && !waiting_) {
+        while (free_ && !waiting_ && moved_ < bytes_at_once) {
             Slot& slot = slots_[__builtin_ctz(free_)];
             Queue::Taken const taken = queue.take(slot.chain);
             if (taken == Queue::Taken::none)
@@ -142,13 +145,18 @@ void VirtioBlock::serve()
                 return;
             }
             free_ &= ~(1u << number(slot));
-            begin(slot);
+            this->begin(slot);
         }
         if (queue.publish()) {
             counters_.interrupts++;
             transport.interrupt_queue(0);
         }
-    } while (!in_flight_ && !waiting_ && queue.expect_kick());
+        // Nothing more can be begun before a completion: that will look.
+    } while (free_ && !waiting_ && queue.expect_kick() && moved_ < bytes_at_once);
+    if (moved_ >= bytes_at_once && queue.expect_kick()) [[unlikely]] {
+        u64 const now = time_stamp();
+        continue_at_ = now + pause * (now - begin);
+    }
 }
 
 void VirtioBlock::begin(Slot& slot)
@@ -256,6 +264,7 @@ void VirtioBlock::submit(Slot& slot)
     Submission const submission = medium_.submit(slot.request);
     switch (submission.state) {
     case Submission::State::done: [[likely]]
+        moved_ += slot.request.range().bytes();
         settle(slot, submission.status);
         break;
     case Submission::State::pending:

@@ -3,8 +3,9 @@
 // virtio-blk: from a chain to a request for a medium, and from its completion to the used ring. Steps 5 to 7 of the request
 // path. Every number of the driver's is checked here, and BlockRequest is the proof. virtio 1.2, "Block Device".
 //
-// A medium that answers at once needs one slot. One that answers later holds up to `depth`; while it does, the driver is not
-// asked to announce more: the next completion looks for what has come.
+// A medium that answers at once needs one slot. One that answers later holds up to `depth`. What a medium that answers at once
+// moves for one kick is bounded, too (bytes_at_once): it would keep the processor from everybody else. The rest waits for the
+// driver's next kick, or until continue_at(), when somebody else has had the processor for most of the time since.
 #pragma once
 #include "drivers/block/medium.hpp"
 #include "drivers/virtio/transport.hpp"
@@ -15,7 +16,9 @@ namespace kennel::service {
 class VirtioBlock {
 public:
     static constexpr u32 depth = 32;                  // requests in flight
-    static constexpr u64 most_bytes = 16 << 20;       // of one request; what the limits we announce allow
+    static constexpr u64 most_bytes = 2 << 20;        // of one request; what the limits we announce allow
+    static constexpr u64 bytes_at_once = 1 << 20;     // then no further request is begun: at most 400,000 instructions, with one of most_bytes
+    static constexpr u32 pause = 15;                  // times as long as the work took: a sixteenth of the time goes to a guest that waits
     static constexpr u32 serial_bytes = 20;           // "Device Operation": VIRTIO_BLK_T_GET_ID
 
     // The medium lives as long as this does, the serial number's text, too.
@@ -28,6 +31,9 @@ public:
     void kicked();
     void completed();                                 // the medium's event came
     bool in_flight() const { return in_flight_ != 0; }
+    // TSC value from which go_on() shall be called; ~0: there is nothing left over.
+    u64  continue_at() const { return continue_at_; }
+    void go_on() { serve(); }
 
     struct Counters { u64 requests = 0, malformed = 0, unsupported = 0, failed = 0, interrupts = 0; };
     Counters const& counters() const { return counters_; }
@@ -60,6 +66,8 @@ private:
     std::string_view serial_;
     Counters         counters_;
     u32              in_flight_ = 0;
+    u64              moved_ = 0;                      // bytes, at once, since serve() began
+    u64              continue_at_ = ~0ull;
     u32              free_ = ~0u;                     // bit n: slot n
     Slot*            waiting_ = nullptr;              // the medium was busy: the first to be submitted again
     Slot             slots_[depth];

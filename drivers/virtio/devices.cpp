@@ -30,27 +30,55 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
 {
     if (change == Transport::Change::none)
         return;
+    if (change == Transport::Change::started) {
+        // What the driver made available before counts as announced now, and is served as that: by the event.
+        u32 const number = static_cast<u32>(&entry - entries_);
+        for (u32 queue = 0; queue < entry.transport->queue_count(); queue++)
+            static_cast<void>(event_raise(place_.cpu, place_.first_event + number * Transport::most_queues + queue));
+        return;
+    }
     if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
         (*block)->changed(change);
     else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entry.device))
         (*entropy)->changed(change);
 }
 
-void VirtioDevices::kicked(u32 number, u32 queue)
+VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
 {
     if (number >= count_ || queue >= entries_[number].transport->queue_count())
-        return;
-    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) [[likely]]
+        return {};
+    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) [[likely]] {
         (*block)->kicked();
-    else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
+        return rest_of(**block);
+    }
+    if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
         (*entropy)->kicked();
+    return {};
 }
 
-void VirtioDevices::completed(u32 number)
+VirtioDevices::Rest VirtioDevices::completed(u32 number)
 {
-    if (number < count_)
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device))
-            (*block)->completed();
+    auto* const block = number < count_ ? std::get_if<VirtioBlock*>(&entries_[number].device) : nullptr;
+    if (!block)
+        return {};
+    (*block)->completed();
+    return rest_of(**block);
+}
+
+u64 VirtioDevices::continue_at() const
+{
+    u64 first = ~0ull;
+    for (u32 i = 0; i < count_; i++)
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
+            first = std::min(first, (*block)->continue_at());
+    return first;
+}
+
+void VirtioDevices::go_on(u64 now)
+{
+    for (u32 i = 0; i < count_; i++)
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->continue_at() <= now)
+            (*block)->go_on();
 }
 
 bool VirtioDevices::in_flight() const

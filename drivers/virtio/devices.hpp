@@ -33,7 +33,10 @@ public:
     static constexpr u16 port_of(u32 number) { return static_cast<u16>(first_port + number * Transport::ports); }
     static constexpr u16 notify_port(u32 number, u32 queue) { return static_cast<u16>(port_of(number) + Transport::notify_ports + 4 * queue); }
 
+    // Where kicks of these devices arrive: event `first_event` + device * most_queues + queue.
+    struct Place { u32 cpu, first_event; };
     void power_on(PciHost& pci, GuestMemory const& memory, InterruptSink& interrupts);
+    void set_place(Place const& place) { place_ = place; }
 
     bool owns_port(u16 port) const { return static_cast<u32>(port - first_port) < count_ * Transport::ports; }
     u32  read_port(u16 port, u32 size) { return entry(port).transport->read_port(port % Transport::ports, size); }
@@ -45,11 +48,15 @@ public:
     // What configuration space brought about, after a write to it.
     void configuration_written();
 
-    // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing.
-    void kicked(u32 number, u32 queue);
-    void completed(u32 number);
+    // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing. -> what is left of it.
+    struct Rest { u64 continue_at = ~0ull; bool in_flight = false; };
+    Rest kicked(u32 number, u32 queue);
+    Rest completed(u32 number);
     // A medium still moves bytes of the guest's RAM.
     bool in_flight() const;
+    // TSC value from which go_on() shall be called; ~0: nothing is left over.
+    u64  continue_at() const;
+    void go_on(u64 now);
 
 private:
     struct Entry {
@@ -59,9 +66,11 @@ private:
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
     void   carry_out(Entry& entry, Transport::Change change);
+    static Rest rest_of(VirtioBlock const& block) { return {block.continue_at(), block.in_flight()}; }
 
     Entry entries_[most];
     u32   count_ = 0;
+    Place place_{};
 };
 
 } // namespace kennel::service

@@ -10,8 +10,6 @@ void VirtioEntropy::changed(Transport::Change change)
 {
     if (change == Transport::Change::reset)
         transport.finish_reset();
-    else if (change == Transport::Change::started)
-        kicked();
 }
 
 void VirtioEntropy::kicked()

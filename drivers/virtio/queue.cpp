@@ -181,8 +181,10 @@ bool Queue::expect_kick()
     if (state_ != State::running)
         return false;
     if (event_index_) {
-        // Until this is written, the driver sees the old index passed by and stays quiet: "Available Buffer Notification Suppression".
-        __atomic_store_n(reinterpret_cast<u16*>(used_ + wire::ring_entries + wire::used_entry * setup.size), next_, __ATOMIC_RELAXED);
+        // Until this is written, the driver sees the old index passed by and stays quiet: "Available Buffer Notification
+        // Suppression". From where the driver is now, not from where we are: what lies between is known.
+        u16 const index = load16(available_ + wire::ring_index);
+        __atomic_store_n(reinterpret_cast<u16*>(used_ + wire::ring_entries + wire::used_entry * setup.size), index, __ATOMIC_RELAXED);
         // Ordering: full barrier, as in publish(), with the sides exchanged.
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
