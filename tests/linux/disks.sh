@@ -94,15 +94,19 @@ part_slices() {
 
 # A root made of Debian packages on /dev/vda; from there, fio on a RAM disk and on a drive, everything compared.
 part_root() {
-    local root=$logs/root.img image=$logs/fio.img plain disk
+    local root=$logs/root.img image=$logs/fio.img plain=$logs/plain.img disk before
     tools/rootfs --output="$root" --add=scripts/fio=tests/linux/scripts/fio fio e2fsprogs > /dev/null 2> "$logs/rootfs.err" ||
         { fail "root: no root file system: $(tail -n 1 "$logs/rootfs.err")"; return; }
     blank "$image" 2M
-    start root 500 --block="$root,overlay=16m" --block=ram:2m --block="$image" 160m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=fio
+    yes plain | head -c 1M > "$plain"
+    before=$(cksum "$root" "$plain")
+    start root 500 --block="$root,overlay=16m" --block=ram:2m --block="$image" --block="$plain,ro" 256m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=fio
     finish
     [ "$(value root)" = '/dev/vda ext4' ] && [ "$status" -eq 0 ];  judge "root: root=/dev/vda, an ext4 made of Debian packages" "root=$(value root), status $status: $(last)"
     for disk in 'vdb ram' 'vdc fio.img'; do
         said "^fio=/dev/${disk% *} 0 ${disk#* } 4"; judge "root: fio reads back what it wrote, 4 jobs at depth 32, on /dev/${disk% *} (${disk#* })" "$(value fio), see $at.console"
     done
+    said '^written=/dev/vdd no';                    judge "root: a disk with ro can be read and not written" "$(value written), see $at.console"
+    [ "$(cksum "$root" "$plain")" = "$before" ];    judge "root: a file with ro or overlay is what it was" "it was $before"
     [ -z "$(value error)" ];                        judge "root: the kernel reports no error" "$(value error)"
 }
