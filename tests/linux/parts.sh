@@ -143,17 +143,21 @@ part_pair() { pair_in_one_service pair 1 'two guests on one CPU'; }
 part_cpus() { pair_in_one_service cpus 2 'two guests on two CPUs'; }
 
 # A service each: only the first has a serial port, what the second's guest says is in the log.
-part_services() {
-    start services 300 --machine-cpus=2 --machine="$(describe services \
+services_apart() {   # LABEL CPUS WHAT
+    local second=0
+    [ "$2" -eq 1 ] || second=1
+    start "$1" 300 --machine-cpus="$2" --machine="$(describe "$1" \
         '{ "name": "one", "owns_devices": true }, { "name": "two", "memory": "192m", "owns_devices": false }' \
-        "$(linux small 96m 'quiet kennel.script=neighbour' service 0 cpu 0)" "$(linux large 128m 'quiet kennel.script=neighbour kennel.longer' service 1 cpu 1)")"
+        "$(linux small 96m 'quiet kennel.script=neighbour' service 0 cpu 0)" "$(linux large 128m 'quiet kennel.script=neighbour kennel.longer' service 1 cpu $second)")"
     finish
-    check_pair 'a service each' "$at.console" '(small\| )?' "$at.log" '.*large[|:] '
+    check_pair "$3" "$at.console" '(small\| )?' "$at.log" '.*large[|:] '
     logged 'message: guest small stopped reason=poweroff' && logged 'message: guest large stopped reason=poweroff' && [ "$status" -eq 0 ]
-    judge "a service each: both power off before the machine does, status 0" "status $status; see $at.log"
+    judge "$3: both power off before the machine does, status 0" "status $status; see $at.log"
     ! grep -aq 'kennel.me=large' "$at.console" && ! grep -aq 'kennel.me=small' "$at.log"
-    judge "a service each: neither service's guest speaks through the other" "see $at.console, $at.log"
+    judge "$3: neither service's guest speaks through the other" "see $at.console, $at.log"
 }
+part_services()  { services_apart services 1 'a service each'; }
+part_services2() { services_apart services2 2 'a service each, and a CPU'; }
 
 # The worst neighbour there is: a loop with interrupts off, on the only CPU.
 part_spin() {

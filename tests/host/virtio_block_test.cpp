@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// virtio-blk from registers to sectors: what an honest driver gets, and what one that breaks the rules does not.
+#include "drivers/virtio/block.hpp"
+#include "tests/host/virtio_driver.hpp"
+#include <doctest/doctest.h>
+
+using namespace kennel;
+using namespace kennel::service;
+using namespace kennel::service::fake;
+using namespace kennel::service::wire;
+
+namespace {
+
+constexpr u64 header_at = 0x8000, status_at = 0x9000;
+constexpr u8  untouched = 0xee;
+
+// A disk of 64 sectors on a PCI function, and its driver.
+struct Machine : Rings {
+    World&          world = reset();
+    std::vector<u8> sectors = std::vector<u8>(64 * sector_bytes);
+    MemoryDisk      disk;
+    VirtioBlock     block;
+    PciFunction     function;
+    InterruptSink   interrupts;
+
+    explicit Machine(bool read_only = false) : disk{sectors, read_only}, block{Medium{disk}, "serial"}
+    {
+        for (usize i = 0; i < sectors.size(); i++)
+            sectors[i] = static_cast<u8>(i / sector_bytes);
+        interrupts.attach(7);
+        block.transport.power_on(function, 0x1000, 0xc010'0000, memory, interrupts);
+        block.power_on();
+    }
+
+    // One request as Linux makes it: header, data, status. -> the status byte
+    u8 request(u32 type, u64 sector, u32 bytes, bool to_guest)
+    {
+        put(header_at, type), put(header_at + 8, sector), put(status_at, untouched);
+        describe(0, header_at, 16, descriptor::next, 1);
+        describe(1, data_at, bytes, static_cast<u16>(descriptor::next | (to_guest ? descriptor::write : 0)), 2);
+        describe(2, status_at, 1, descriptor::write);
+        make_available(0);
+        block.kicked();
+        return get<u8>(status_at);
+    }
+    bool needs_reset() { return block.transport.read_port(common::device_status, 1) & status::needs_reset; }
+};
+
+} // namespace
+
+TEST_CASE("virtio: features are refused unless all were offered, and VERSION_1 is one of them")
+{
+    Machine machine;
+    CHECK(bring_up(machine.block, machine) == 15);
+    CHECK((bring_up(machine.block, machine, 1ull << 40) & 8) == 0);
+    Transport& transport = machine.block.transport;
+    machine.block.changed(transport.write_port(common::device_status, 1, 0));
+    transport.write_port(common::device_status, 1, 11);
+    CHECK((transport.read_port(common::device_status, 1) & 8) == 0);
+}
+
+TEST_CASE("virtio: a queue is frozen at DRIVER_OK, and its size is a power of two within bounds")
+{
+    Machine machine;
+    Transport& transport = machine.block.transport;
+    for (u32 wrong : {0u, 3u, 512u, 0xffffu}) {
+        transport.write_port(common::queue_size, 2, wrong);
+        CHECK(transport.read_port(common::queue_size, 2) == Queue::most);
+    }
+    bring_up(machine.block, machine);
+    transport.write_port(common::queue_size, 2, 128);
+    transport.write_port(common::queue_descriptors, 4, 0xdead'0000);
+    CHECK(transport.read_port(common::queue_size, 2) == machine.size);
+    CHECK(transport.read_port(common::queue_descriptors, 4) == descriptors_at);
+    CHECK(machine.request(0, 5, 512, true) == 0);
+}
+
+TEST_CASE("virtio: rings that are not RAM, and a kick before there are any")
+{
+    Machine machine;
+    machine.block.kicked();
+    Transport& transport = machine.block.transport;
+    for (u32 half : {0u, 1u}) {
+        transport.write_port(common::driver_feature_select, 4, half);
+        transport.write_port(common::driver_feature, 4, half);
+    }
+    transport.write_port(common::device_status, 1, 11);
+    transport.write_port(common::queue_descriptors, 4, 0xfff0'0000);
+    transport.write_port(common::queue_enable, 2, 1);
+    transport.write_port(common::device_status, 1, 15);
+    CHECK(machine.needs_reset());
+    machine.block.kicked();
+    CHECK(bring_up(machine.block, machine) == 15);        // and a reset mends it
+}
+
+TEST_CASE("virtio-blk: reads, writes, and the serial number")
+{
+    Machine machine;
+    bring_up(machine.block, machine);
+    CHECK(machine.request(0, 5, 1024, true) == 0);
+    CHECK(machine.ram[data_at] == 5);
+    CHECK(machine.ram[data_at + 512] == 6);
+    CHECK(machine.used_bytes(0) == 1025);             // the data and the status
+    machine.ram[data_at] = 99;
+    CHECK(machine.request(1, 63, 512, false) == 0);
+    CHECK(machine.sectors[63 * sector_bytes] == 99);
+    CHECK(machine.used_bytes(1) == 1);
+    CHECK(machine.request(8, 0, 20, true) == 0);
+    CHECK(std::memcmp(&machine.ram[data_at], "serial\0\0", 8) == 0);
+    CHECK(machine.used() == 3);
+    CHECK(machine.request(77, 0, 512, true) == 2);    // UNSUPP
+}
+
+TEST_CASE("virtio-blk: no sector beyond the disk, by size, by overflow or by half")
+{
+    Machine machine;
+    bring_up(machine.block, machine);
+    auto const before = machine.sectors;
+    for (auto const [sector, bytes] : {std::pair<u64, u32>{64, 512}, {63, 1024}, {~0ull, 512}, {~0ull / 512, 512}, {0, 511}, {0, 0}, {0, 65 * 512}}) {
+        CHECK(machine.request(1, sector, bytes, false) == 1);
+        CHECK(machine.request(0, sector, bytes, true) == 1);
+    }
+    CHECK(machine.sectors == before);
+    CHECK(!machine.needs_reset());
+}
+
+TEST_CASE("virtio-blk: a read-only disk takes no write, discard or zeroes")
+{
+    Machine machine{true};
+    bring_up(machine.block, machine);
+    auto const before = machine.sectors;
+    for (u32 type : {1u, 11u, 13u})
+        CHECK(machine.request(type, 0, type == 1 ? 512 : 16, false) != 0);
+    CHECK(machine.sectors == before);
+    CHECK(machine.request(0, 1, 512, true) == 0);
+}
+
+TEST_CASE("virtio: a broken chain stops the queue until a reset, and nothing is answered")
+{
+    struct Broken { char const* what; void (*make)(Machine&); };
+    Broken const all[] = {
+        {"a head beyond the table", [](Machine& m) { m.make_available(m.size); }},
+        {"a next beyond the table", [](Machine& m) { m.describe(0, header_at, 16, descriptor::next, 200), m.make_available(0); }},
+        {"a loop", [](Machine& m) { m.describe(0, header_at, 16, descriptor::next, 0), m.make_available(0); }},
+        {"an index that jumped", [](Machine& m) { m.put(available_at + 2, static_cast<u16>(m.size + 1)); }},
+        {"readable behind writable", [](Machine& m) {
+             m.describe(0, status_at, 1, descriptor::next | descriptor::write, 1), m.describe(1, header_at, 16, 0), m.make_available(0); }},
+        {"indirect with next", [](Machine& m) { m.describe(0, 0x6000, 32, descriptor::indirect | descriptor::next, 1), m.make_available(0); }},
+        {"an indirect table of half an entry", [](Machine& m) { m.describe(0, 0x6000, 24, descriptor::indirect), m.make_available(0); }},
+        {"an empty indirect table", [](Machine& m) { m.describe(0, 0x6000, 0, descriptor::indirect), m.make_available(0); }},
+        {"an indirect table outside RAM", [](Machine& m) { m.describe(0, ram_bytes - 16, 32, descriptor::indirect), m.make_available(0); }},
+        {"an indirect table in an indirect table", [](Machine& m) {
+             m.put(0x6000, Descriptor{0x7000, 16, descriptor::indirect, 0}), m.describe(0, 0x6000, 16, descriptor::indirect), m.make_available(0); }},
+        {"a chain longer than the queue", [](Machine& m) {
+             for (u16 i = 0; i < 16; i++)
+                 m.put(0x6000 + 16u * i, Descriptor{header_at, 1, descriptor::next, static_cast<u16>((i + 1) % 16)});
+             m.describe(0, 0x6000, 8 * 16, descriptor::indirect), m.make_available(0); }},
+    };
+    for (Broken const& one : all) {
+        CAPTURE(one.what);
+        Machine machine;
+        bring_up(machine.block, machine);
+        one.make(machine);
+        machine.block.kicked();
+        CHECK(machine.needs_reset());
+        CHECK(machine.used() == 0);
+        machine.made = 0;
+        machine.put(available_at + 2, u16{0}), machine.put(used_at + 2, u16{0});
+        CHECK(bring_up(machine.block, machine) == 15);
+        CHECK(machine.request(0, 5, 512, true) == 0);
+    }
+}
+
+TEST_CASE("virtio-blk: a buffer that is not RAM, or no status at all: the head comes back, and no byte is touched")
+{
+    for (u64 const address : std::initializer_list<u64>{ram_bytes, ram_bytes - 100, ~0ull - 100, 0xc000'0000}) {
+        Machine machine;
+        bring_up(machine.block, machine);
+        machine.put(header_at, 0u), machine.put(header_at + 8, u64{0}), machine.put(status_at, untouched);
+        machine.describe(0, header_at, 16, descriptor::next, 1);
+        machine.describe(1, address, 512, descriptor::next | descriptor::write, 2);
+        machine.describe(2, status_at, 1, descriptor::write);
+        machine.make_available(0);
+        machine.block.kicked();
+        CHECK(machine.used() == 1);
+        CHECK(machine.used_bytes(0) == 0);
+        CHECK(machine.get<u8>(status_at) == untouched);
+        CHECK(!machine.needs_reset());
+    }
+    Machine machine;
+    bring_up(machine.block, machine);
+    machine.describe(3, header_at, 16, 0);
+    machine.make_available(3);
+    machine.block.kicked();
+    CHECK(machine.used_head(0) == 3);
+}
+
+TEST_CASE("virtio: interrupts by MSI-X, masked ones kept, and by event index")
+{
+    Machine machine;
+    Transport& transport = machine.block.transport;
+    machine.function.write(0x42, 2, 0x8000);          // MSI-X on
+    transport.write_memory(16, 4, 0xfee0'1000);
+    transport.write_memory(24, 4, 0x51);
+    bring_up(machine.block, machine, feature::event_index);
+    transport.write_port(common::queue_vector, 2, 1);
+    auto const raised = [&] { return machine.world.count(abi::Call::interrupt_raise); };
+
+    machine.request(0, 0, 512, true);                 // its table entry is masked, as after power-on
+    CHECK(raised() == 0);
+    CHECK(transport.read_memory(0x800, 4) == 2);
+    transport.write_memory(28, 4, 0);
+    CHECK(raised() == 1);
+    CHECK(machine.world.last(abi::Call::interrupt_raise).rsi == 0xfee0'1000);
+    CHECK(machine.world.last(abi::Call::interrupt_raise).rdx == 0x51);
+
+    machine.put(available_at + 4 + 2 * machine.size, u16{5});   // used_event: not before the sixth
+    machine.request(0, 0, 512, true);
+    CHECK(raised() == 1);
+    CHECK(machine.get<u16>(used_at + 4 + 8 * machine.size) == 2);   // avail_event: the next kick is wanted
+    for (int i = 0; i < 4; i++)
+        machine.request(0, 0, 512, true);
+    CHECK(raised() == 2);
+}
