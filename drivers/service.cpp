@@ -97,7 +97,7 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
 void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest)
 {
-    u32 const event = guest.first_event() + device * Transport::most_queues;
+    u32 const event = guest.platform.virtio.event_of(device, 0);
     u64& busy = events_.busy[event / 64];
     u64 const mask = 1ull << event % 64;
     if (rest.in_flight != ((busy & mask) != 0)) [[unlikely]]

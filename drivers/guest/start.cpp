@@ -48,7 +48,7 @@ Status bind(Guest& guest, u32 device)
     if (Status const status = intercept_bind(guest.partition, abi::RangeKind::port, VirtioDevices::port_of(device), Transport::notify_ports); status != Status::ok)
         return status;
     for (u32 queue = 0; queue < guest.platform.virtio.transport(device).queue_count(); queue++) {
-        u32 const event = guest.first_event() + device * Transport::most_queues + queue;
+        u32 const event = guest.platform.virtio.event_of(device, queue);
         if (Status const status = doorbell_bind(guest.partition, VirtioDevices::notify_port(device, queue), 2, event, guest.home); status != Status::ok)
             return status;
     }
@@ -133,6 +133,7 @@ Text start_guest(Guest& guest, abi::InfoPage const& info)
 
 void destroy_guest(Guest& guest)
 {
+    guest.platform.virtio.power_off();
     if (guest.partition)
         static_cast<void>(partition_destroy(guest.partition));   // fails only for a handle that is not ours
     guest.partition = guest.vcpu = 0;

@@ -14,6 +14,12 @@ void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptS
     }
 }
 
+void VirtioDevices::power_off()
+{
+    for (u32 i = 0; i < count_; i++)
+        carry_out(entries_[i], Transport::Change::reset);
+}
+
 void VirtioDevices::write_port(u16 port, u32 size, u32 value)
 {
     Entry& target = entry(port);
@@ -34,7 +40,7 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
         // What the driver made available before counts as announced now, and is served as that: by the event.
         u32 const number = static_cast<u32>(&entry - entries_);
         for (u32 queue = 0; queue < entry.transport->queue_count(); queue++)
-            static_cast<void>(event_raise(place_.cpu, place_.first_event + number * Transport::most_queues + queue));
+            static_cast<void>(event_raise(place_.cpu, event_of(number, queue)));
         return;
     }
     if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))

@@ -33,10 +33,13 @@ public:
     static constexpr u16 port_of(u32 number) { return static_cast<u16>(first_port + number * Transport::ports); }
     static constexpr u16 notify_port(u32 number, u32 queue) { return static_cast<u16>(port_of(number) + Transport::notify_ports + 4 * queue); }
 
-    // Where kicks of these devices arrive: event `first_event` + device * most_queues + queue.
+    // Where kicks of these devices arrive: from event `first_event` on, as event_of() says.
     struct Place { u32 cpu, first_event; };
     void power_on(PciHost& pci, GuestMemory const& memory, InterruptSink& interrupts);
+    // After the guest's end, when no medium works for it any more: what its driver left is served no further.
+    void power_off();
     void set_place(Place const& place) { place_ = place; }
+    u32  event_of(u32 number, u32 queue) const { return place_.first_event + number * Transport::most_queues + queue; }
 
     bool owns_port(u16 port) const { return static_cast<u32>(port - first_port) < count_ * Transport::ports; }
     u32  read_port(u16 port, u32 size) { return entry(port).transport->read_port(port % Transport::ports, size); }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // virtio-blk from registers to sectors: what an honest driver gets, and what one that breaks the rules does not.
-#include "drivers/virtio/block.hpp"
+#include "drivers/guest/start.hpp"
 #include "tests/host/virtio_driver.hpp"
 #include <doctest/doctest.h>
+#include <memory>
 
 using namespace kennel;
 using namespace kennel::service;
@@ -222,4 +223,34 @@ TEST_CASE("virtio: interrupts by MSI-X, masked ones kept, and by event index")
     for (int i = 0; i < 4; i++)
         machine.request(0, 0, 512, true);
     CHECK(raised() == 2);
+}
+
+TEST_CASE("virtio: what a guest left in its rings is not served after its end")
+{
+    Machine machine;
+    machine.size = 64;
+    auto const guest = std::make_unique<Guest>();
+    VirtioDevices& devices = guest->platform.virtio;
+    REQUIRE(devices.add(machine.block));
+    guest->platform.reset(7, machine.memory);
+    Transport& transport = machine.block.transport;
+    guest->platform.pci.device(VirtioDevices::first_slot).write(0x42, 2, 0x8000);
+    transport.write_memory(16, 4, 0xfee0'1000);
+    transport.write_memory(28, 4, 0);
+    REQUIRE(bring_up(machine.block, machine) == 15);
+    transport.write_port(common::queue_vector, 2, 1);
+    for (int i = 0; i < 39; i++)
+        machine.make_available(0);                    // with the next, more than one kick may move
+    machine.request(0, 0, 64 * sector_bytes, true);
+    REQUIRE(machine.used() == VirtioBlock::bytes_at_once / (64 * sector_bytes));
+    REQUIRE(devices.continue_at() != ~0ull);
+    usize const raised = machine.world.count(abi::Call::interrupt_raise);
+    REQUIRE(raised == 1);
+
+    destroy_guest(*guest);
+    CHECK(devices.continue_at() == ~0ull);
+    devices.go_on(~0ull);
+    devices.kicked(0, 0);
+    CHECK(machine.used() == VirtioBlock::bytes_at_once / (64 * sector_bytes));
+    CHECK(machine.world.count(abi::Call::interrupt_raise) == raised);   // into a partition that may be another guest's by now
 }
