@@ -187,12 +187,10 @@ void AtaChannel::prepare(DriveSlice& slice, BlockRequest const& request)
         counters_.bounced++;
         bytes = std::min<u64>(bytes, sizeof memory_->bounce);
         resume_ = slice.cursor_;
-        for (u64 at = 0; at < bytes;) {
-            auto const piece = resume_.take(request.segments(), bytes - at);
-            if (!reads)
-                copy_bytes(memory_->bounce + at, piece.data(), piece.size());
-            at += piece.size();
-        }
+        if (reads)
+            resume_.skip(request.segments(), bytes);
+        else
+            resume_.gather(request.segments(), memory_->bounce, bytes);
         table_.clear();
         table_.add(memory_->bounce, bytes);
     }
@@ -302,12 +300,7 @@ void AtaChannel::ended(Outcome outcome)
     }
     if (command_.bounced && command_.kind == Kind::read) {
         SegmentCursor cursor = slice.cursor_;
-        u64 const bytes = command_.count * sector_bytes;
-        for (u64 at = 0; at < bytes;) {
-            auto const piece = cursor.take(request.segments(), bytes - at);
-            copy_bytes(piece.data(), memory_->bounce + at, piece.size());
-            at += piece.size();
-        }
+        cursor.scatter(request.segments(), memory_->bounce, command_.count * sector_bytes);
     }
     slice.sectors_done_ += command_.count;
     slice.cursor_ = resume_;

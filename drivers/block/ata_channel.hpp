@@ -13,6 +13,7 @@
 #pragma once
 #include "drivers/block/ata_identity.hpp"
 #include "drivers/block/drive_slice.hpp"
+#include "drivers/block/prd.hpp"
 
 namespace kennel::service {
 

@@ -29,13 +29,13 @@ template<class Below> Disk* DiskMaker::finish(Below& below, DiskRecipe const& re
 {
     Disk* disk = nullptr;
     if (recipe.entry.overlay == 0) {
-        disk = heap.make<Disk>(Medium{below}, recipe, number, 0u, nullptr, nullptr);
+        disk = heap.make<Disk>(Medium{below}, recipe, number);
     } else {
         auto const ram = take_ram(recipe.entry.overlay, why);
         if (ram.empty())
             return nullptr;
         if (auto* const overlay = heap.make<Overlay<Below>>(below, ram))
-            disk = heap.make<Disk>(Medium{*overlay}, recipe, number, 0u, nullptr, nullptr);
+            disk = heap.make<Disk>(Medium{*overlay}, recipe, number);
     }
     if (!disk)
         why = Text{no_heap};

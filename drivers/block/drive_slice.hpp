@@ -4,7 +4,7 @@
 // and no request reaches another one. Requests wait here, in order, for their turn at the channel (ata_channel.hpp), which
 // serves its slices one command each in turn. Touched by the drive's home vCPU only; a guest elsewhere has a RemoteDisk.
 #pragma once
-#include "drivers/block/prd.hpp"
+#include "drivers/block/segment_cursor.hpp"
 #include "hv/lib/list.hpp"
 
 namespace kennel::service {

@@ -41,20 +41,6 @@ struct GptPartition {
 
 namespace gpt {
 
-// CRC-32 in pieces: a table is not held in memory as a whole.
-class Crc32 {
-public:
-    void add(std::span<u8 const> bytes)
-    {
-        for (u8 const byte : bytes)
-            rest_ = (rest_ >> 8) ^ kennel::detail::crc32_by_byte[(rest_ ^ byte) & 0xff];
-    }
-    u32 value() const { return ~rest_; }
-
-private:
-    u32 rest_ = 0xffff'ffff;
-};
-
 constexpr usize chunk = 4096;                         // read at once; a multiple of every entry size allowed
 
 struct Header {                                       // "GPT Header", byte offsets of the specification on the right
@@ -86,12 +72,9 @@ inline std::optional<Header> read_header(std::span<u8 const> sector, u64 number,
     std::memcpy(&header, sector.data(), header_bytes);
     if (std::memcmp(header.signature, "EFI PART", 8) != 0 || header.size < header_bytes || header.size > sector_bytes || header.own_sector != number)
         return std::nullopt;
-    Crc32 sum;                                        // with the checksum's own field as zero
-    constexpr u8 zero[4] = {};
-    sum.add(sector.first(offsetof(Header, checksum)));
-    sum.add(zero);
-    sum.add(sector.subspan(offsetof(Header, reserved), header.size - offsetof(Header, reserved)));
-    if (sum.value() != header.checksum)
+    constexpr u8 zero[4] = {};                        // its own field counts as zero
+    u32 const sum = crc32(zero, crc32(sector.first(offsetof(Header, checksum))));
+    if (crc32(sector.subspan(offsetof(Header, reserved), header.size - offsetof(Header, reserved)), sum) != header.checksum)
         return std::nullopt;
     bool const entry_fits = header.entry_size >= sizeof(Entry) && header.entry_size <= chunk && (header.entry_size & (header.entry_size - 1)) == 0;
     if (!entry_fits || header.entry_count == 0 || header.entry_count > 1024)
@@ -127,14 +110,13 @@ inline bool is_wanted(Entry const& entry, PartSelector const& wanted)
 template<class Read> Result<SectorRange, GptError> search(Header const& header, PartSelector const& wanted, u64 sectors, std::span<u8, chunk> buffer, Read& read)
 {
     u64 left = static_cast<u64>(header.entry_count) * header.entry_size, at = header.entries_sector;
-    Crc32 sum;
-    u32 found = 0;
+    u32 sum = 0, found = 0;
     Entry match{};
     while (left > 0) {
         u64 const bytes = left < chunk ? left : chunk, count = (bytes + sector_bytes - 1) / sector_bytes;
         if (!read(*SectorRange::within(sectors, at, count), buffer.first(count * sector_bytes)))
             return Err(GptError::read_error);
-        sum.add(buffer.first(bytes));
+        sum = crc32(buffer.first(bytes), sum);
         for (u64 offset = 0; offset + header.entry_size <= bytes; offset += header.entry_size) {
             Entry entry;
             std::memcpy(&entry, buffer.data() + offset, sizeof entry);
@@ -146,7 +128,7 @@ template<class Read> Result<SectorRange, GptError> search(Header const& header, 
         left -= bytes;
         at += count;
     }
-    if (sum.value() != header.entries_checksum)
+    if (sum != header.entries_checksum)
         return Err(GptError::no_table);
     if (found != 1)
         return Err(found == 0 ? GptError::not_found : GptError::twice);

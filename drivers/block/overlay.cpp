@@ -95,11 +95,7 @@ BlockStatus OverlayState::keep(BlockRequest const& request)
         if (request.operation() == BlockOperation::write_zeroes)
             fill_zero(to, bytes);
         else
-            for (u64 at = 0; at < bytes;) {
-                auto const piece = cursor.take(request.segments(), bytes - at);
-                copy_bytes(to + at, piece.data(), piece.size());
-                at += piece.size();
-            }
+            cursor.gather(request.segments(), to, bytes);
         slot.present |= mask_of(first, count);
         return true;
     });
@@ -124,13 +120,10 @@ void OverlayState::put_over(BlockRequest const& request)
     for_each_block(request.range(), [&](u64 block, u32 first, u32 count) {
         auto const* const slot = store_.find(block);
         for (u32 sector = first; sector < first + count; sector++) {
-            bool const kept = slot && slot->present >> sector & 1;
-            for (u64 at = 0; at < sector_bytes;) {
-                auto const piece = cursor.take(request.segments(), sector_bytes - at);
-                if (kept)
-                    copy_bytes(piece.data(), store_.frame(*slot) + sector * sector_bytes + at, piece.size());
-                at += piece.size();
-            }
+            if (slot && slot->present >> sector & 1)
+                cursor.scatter(request.segments(), store_.frame(*slot) + sector * sector_bytes, sector_bytes);
+            else
+                cursor.skip(request.segments(), sector_bytes);
         }
         return true;
     });

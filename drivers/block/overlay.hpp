@@ -6,8 +6,7 @@
 //
 // RAM is taken by blocks of 4 KiB, with a bit for each of its eight sectors, so no write has to read from below first.
 #pragma once
-#include "drivers/block/backend.hpp"
-#include "drivers/block/prd.hpp"
+#include "drivers/block/segment_cursor.hpp"
 #include <bit>
 
 namespace kennel::service {

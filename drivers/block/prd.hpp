@@ -4,7 +4,7 @@
 // IDE Controller, "Physical Region Descriptor": a region is below 4 GiB, begins and ends at even addresses and does not
 // cross a 64 KiB boundary; neither does the table. A guest's segments that cannot be described are bounced.
 #pragma once
-#include "drivers/block/backend.hpp"
+#include "hv/lib/types.hpp"
 
 namespace kennel::service {
 
@@ -14,28 +14,6 @@ struct PrdEntry {
     u16 flags;                                        // bit 15: the last one
 };
 static_assert(sizeof(PrdEntry) == 8);
-
-// Where in a request's segments the next byte is.
-struct SegmentCursor {
-    usize index = 0;
-    u32   offset = 0;
-
-    // The next piece, at most `wanted` bytes of one segment. Empty: there is none left.
-    std::span<u8> take(std::span<Segment const> segments, u64 wanted)
-    {
-        while (index < segments.size() && offset == segments[index].size) {
-            index++;
-            offset = 0;
-        }
-        if (index == segments.size())
-            return {};
-        u32 const left = segments[index].size - offset;
-        u32 const size = wanted < left ? static_cast<u32>(wanted) : left;
-        u8* const at = segments[index].data + offset;
-        offset += size;
-        return {at, size};
-    }
-};
 
 class PrdTable {
 public:

@@ -81,7 +81,7 @@ private:
         give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);
         if (!give_disks(manifest, number, *guest))
             return nullptr;
-        if (has_random_words())
+        if (entropy_)
             guest->platform.virtio.add(guest->entropy);
         return guest;
     }
@@ -160,6 +160,7 @@ private:
     DiskMaker disk_maker_;
     Plan    plan_;
     u32     next_cpu_ = 0;
+    bool    entropy_ = has_random_words();            // the same for all guests
 };
 
 } // namespace

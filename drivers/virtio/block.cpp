@@ -104,11 +104,6 @@ void VirtioBlock::changed(Transport::Change change)
     }
 }
 
-void VirtioBlock::kicked()
-{
-    serve();
-}
-
 void VirtioBlock::completed()
 {
     while (auto const completion = medium_.take_completion()) {
@@ -130,7 +125,7 @@ void VirtioBlock::serve()
         waiting_ = nullptr;
         submit(*slot);
     }
-    u64 const begin = time_stamp();
+    u64 const began = time_stamp();
     moved_ = 0;
     continue_at_ = ~0ull;
     do {
@@ -145,7 +140,7 @@ void VirtioBlock::serve()
                 return;
             }
             free_ &= ~(1u << number(slot));
-            this->begin(slot);
+            begin(slot);
         }
         if (queue.publish()) {
             counters_.interrupts++;
@@ -155,7 +150,7 @@ void VirtioBlock::serve()
     } while (free_ && !waiting_ && queue.expect_kick() && moved_ < bytes_at_once);
     if (moved_ >= bytes_at_once && queue.expect_kick()) [[unlikely]] {
         u64 const now = time_stamp();
-        continue_at_ = now + pause * (now - begin);
+        continue_at_ = now + pause * (now - began);
     }
 }
 

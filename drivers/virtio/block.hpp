@@ -28,7 +28,7 @@ public:
 
     void power_on();                                  // after the transport's
     void changed(Transport::Change change);
-    void kicked();
+    void kicked() { serve(); }
     void completed();                                 // the medium's event came
     bool in_flight() const { return in_flight_ != 0; }
     // TSC value from which go_on() shall be called; ~0: there is nothing left over.
@@ -37,12 +37,9 @@ public:
 
     struct Counters { u64 requests = 0, malformed = 0, unsupported = 0, failed = 0, interrupts = 0; };
     Counters const& counters() const { return counters_; }
-    Medium const&   medium() const { return medium_; }
-    std::string_view serial() const { return serial_; }
 
 private:
     static constexpr u8  ok = 0, io_error = 1, unsupported = 2;          // VIRTIO_BLK_S_*
-    static constexpr u32 no_slot = ~0u;
 
     struct Slot {
         Chain        chain;

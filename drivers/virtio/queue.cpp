@@ -2,7 +2,7 @@
 //
 // See queue.hpp.
 #include "drivers/virtio/queue.hpp"
-#include "drivers/instructions.hpp"
+#include "drivers/block/segment_cursor.hpp"
 
 namespace kennel::service {
 
@@ -29,13 +29,7 @@ bool put_front(std::span<Segment> pieces, void const* from, u32 bytes)
 {
     if (total_bytes(pieces) < bytes)
         return false;
-    u8 const* place = static_cast<u8 const*>(from);
-    for (Segment const& piece : pieces) {
-        u32 const part = std::min(bytes, piece.size);
-        copy_bytes(piece.data, place, part);
-        place += part;
-        bytes -= part;
-    }
+    SegmentCursor{}.scatter(pieces, static_cast<u8 const*>(from), bytes);
     return true;
 }
 

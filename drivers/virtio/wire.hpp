@@ -50,7 +50,7 @@ namespace descriptor { inline constexpr u16 next = 1, write = 2, indirect = 4; }
 // Both rings: flags, index, entries, and the other side's event index behind the entries.
 inline constexpr u32 ring_flags = 0, ring_index = 2, ring_entries = 4;
 inline constexpr u32 available_entry = 2, used_entry = 8;
-inline constexpr u16 available_no_interrupt = 1, used_no_notify = 1;
+inline constexpr u16 available_no_interrupt = 1;
 
 constexpr u64 descriptors_bytes(u16 size) { return 16ull * size; }
 constexpr u64 available_bytes(u16 size) { return ring_entries + 2ull * size + 2; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two checksums of this tree: CRC-32 for our own manifest, and the byte sum ACPI tables must bring to zero.
+// The two checksums of this tree: CRC-32 for our own manifest and GUID partition tables, and the byte sum ACPI tables must bring to zero.
 // Pure; used by boot/, drivers/ and tools/, so that writer and reader share one definition.
 #pragma once
 #include "hv/lib/types.hpp"
@@ -28,9 +28,10 @@ inline constexpr std::array<u32, 256> crc32_by_byte = crc32_table();
 
 } // namespace detail
 
-constexpr u32 crc32(std::span<u8 const> bytes)
+// `before`: the checksum of what comes in front of these bytes.
+constexpr u32 crc32(std::span<u8 const> bytes, u32 before = 0)
 {
-    u32 rest = 0xffff'ffff;
+    u32 rest = ~before;
     for (u8 const byte : bytes)
         rest = (rest >> 8) ^ detail::crc32_by_byte[(rest ^ byte) & 0xff];
     return ~rest;

@@ -16,6 +16,11 @@ TEST_CASE("checksum: CRC-32 of the well-known strings")
     CHECK(crc32(bytes("The quick brown fox jumps over the lazy dog")) == 0x414f'a339);
 }
 
+TEST_CASE("checksum: CRC-32 goes on where another one ended")
+{
+    CHECK(crc32(bytes("56789"), crc32(bytes("1234"))) == crc32(bytes("123456789")));
+}
+
 TEST_CASE("checksum: the byte sum wraps at 256")
 {
     u8 const table[] = {0xff, 0x02, 0x80, 0x7f};
