@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/block/ata_channel.hpp"
-#include "tests/host/ide_fake.hpp"
+#include "tests/host/ide_machine.hpp"
 #include <doctest/doctest.h>
 #include <numeric>
 #include <vector>
@@ -10,45 +9,8 @@ using namespace kennel::service;
 
 namespace {
 
-constexpr u64 tsc_hz = 1'000'000'000;
-
-// A channel with one drive, opened and identified, and memory for guests' data below 4 GiB.
-struct Machine {
-    fake::LowMemory  low{4 << 20};
-    fake::IdeChannel ide;
-    AtaChannel       channel;
-    u8*              ram = low.data() + (1 << 20);
-
-    explicit Machine(u64 sectors = 4096, bool lba48 = true)
-    {
-        fake::reset().device = &ide;
-        ide.drives[0].sectors = sectors;
-        ide.drives[0].lba48 = lba48;
-        channel.open({ide.command, ide.control, ide.master}, *reinterpret_cast<AtaChannel::Memory*>(low.data()), tsc_hz);
-        auto const found = channel.identify(0);
-        REQUIRE(found);
-        REQUIRE(*found);
-    }
-    ~Machine() { fake::reset(); }
-
-    DriveSlice::Recipe recipe(u64 first, u64 count)
-    {
-        return {&channel, 0, *SectorRange::within(ide.drives[0].sectors, first, count), 512, false, true, false};
-    }
-
-    // The drive ends its command, and the interrupt arrives.
-    void step()
-    {
-        ide.finish();
-        if (ide.line)
-            channel.interrupt();
-    }
-    void run()
-    {
-        for (int i = 0; i < 10'000 && ide.has_command(); i++)
-            step();
-    }
-};
+using Machine = fake::IdeMachine;
+using fake::tsc_hz;
 
 void fill(u8* at, usize bytes, u8 seed)
 {

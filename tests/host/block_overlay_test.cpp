@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/block/ata_channel.hpp"
 #include "drivers/block/medium.hpp"
-#include "tests/host/ide_fake.hpp"
+#include "tests/host/ide_machine.hpp"
 #include <doctest/doctest.h>
 #include <deque>
 #include <random>
@@ -110,20 +109,16 @@ TEST_CASE("an overlay that is full gives an I/O error, changes nothing, and goes
 
 TEST_CASE("an overlay over a drive never writes to it, and mends reads when they complete")
 {
-    fake::LowMemory low{2 << 20};
-    fake::IdeChannel ide;
-    AtaChannel channel;
-    fake::reset().device = &ide;
-    ide.drives[0].sectors = 100;
+    fake::IdeMachine machine{100};
     for (u64 i = 0; i < 100; i++)
-        ide.drives[0].platter[i].fill(static_cast<u8>(i));
-    channel.open({ide.command, ide.control, ide.master}, *reinterpret_cast<AtaChannel::Memory*>(low.data()), 1'000'000'000);
-    REQUIRE(channel.identify(0));
-    DriveSlice slice{{&channel, 0, *SectorRange::within(100, 0, 100), 512, true, true, false}};
+        machine.ide.drives[0].platter[i].fill(static_cast<u8>(i));
+    auto recipe = machine.recipe(0, 100);
+    recipe.read_only = true;
+    DriveSlice slice{recipe};
     Pages memory{64 * 1024};
     Overlay overlay{slice, memory.span()};
     Medium medium{overlay};
-    u8* const data = low.data() + (1 << 20);
+    u8* const data = machine.ram;
     std::memset(data, 0xee, 512);
     auto write = transfer(medium.properties(), BlockOperation::write, 11, {data, 512});
     CHECK(medium.submit(write).status == BlockStatus::ok);
@@ -131,34 +126,26 @@ TEST_CASE("an overlay over a drive never writes to it, and mends reads when they
     CHECK(medium.submit(own).status == BlockStatus::ok);            // no need to go below
     auto read = transfer(medium.properties(), BlockOperation::read, 10, {data + 4096, 3 * 512}, 5);
     CHECK(medium.submit(read).state == pending);
-    ide.finish();
-    channel.interrupt();
+    machine.step();
     auto const completion = medium.take_completion();
     REQUIRE(completion);
     CHECK(completion->token() == 5);
     CHECK(data[4096] == 10);
     CHECK(data[4096 + 512] == 0xee);
     CHECK(data[4096 + 1024] == 12);
-    CHECK(ide.drives[0].count(0x35) == 0);
-    CHECK(ide.drives[0].cache.empty());
-    fake::reset();
+    CHECK(machine.ide.drives[0].count(0x35) == 0);
+    CHECK(machine.ide.drives[0].cache.empty());
 }
 
 TEST_CASE("a drive of another vCPU's: requests and completions cross, each side rings when the other sleeps")
 {
-    fake::LowMemory low{2 << 20};
-    fake::IdeChannel ide;
-    AtaChannel channel;
-    fake::reset().device = &ide;
-    ide.drives[0].sectors = 100;
-    channel.open({ide.command, ide.control, ide.master}, *reinterpret_cast<AtaChannel::Memory*>(low.data()), 1'000'000'000);
-    REQUIRE(channel.identify(0));
-    DriveSlice slice{{&channel, 0, *SectorRange::within(100, 0, 100), 512, false, true, false}};
+    fake::IdeMachine machine{100};
+    DriveSlice slice{machine.recipe(0, 100)};
     slice.home = 3;
     slice.event = 77;
     RemoteDisk remote{slice, {0, 9}};
     Medium medium{remote};
-    u8* const data = low.data() + (1 << 20);
+    u8* const data = machine.ram;
     auto write = transfer(medium.properties(), BlockOperation::write, 11, {data, 512}, 4);
     std::vector<BlockRequest> requests(DriveSlice::depth, write);
     for (auto& request : requests)
@@ -170,10 +157,9 @@ TEST_CASE("a drive of another vCPU's: requests and completions cross, each side 
     CHECK_FALSE(medium.take_completion());
     remote.serve();
     for (u32 i = 0; i < DriveSlice::depth; i++) {
-        ide.finish();
-        channel.interrupt();
+        machine.step();
     }
-    CHECK(channel.take_news() == &slice);
+    CHECK(machine.channel.take_news() == &slice);
     remote.serve();
     CHECK(fake::world().count(abi::Call::event_raise) == 2);
     CHECK(fake::world().last(abi::Call::event_raise).rdi == 3);
@@ -183,7 +169,6 @@ TEST_CASE("a drive of another vCPU's: requests and completions cross, each side 
     CHECK_FALSE(medium.take_completion());
     CHECK(medium.submit(write).state == pending);
     CHECK(fake::world().count(abi::Call::event_raise) == 3);
-    fake::reset();
 }
 
 TEST_CASE("a ring between two vCPUs loses nothing and keeps the order")

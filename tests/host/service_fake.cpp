@@ -5,7 +5,6 @@
 #include "drivers/fault.hpp"
 #include "drivers/instructions.hpp"
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
 namespace kennel::service {
@@ -114,15 +113,6 @@ void write_port32(u16 port, u32 value)
 }
 
 u64 time_stamp() { return fake::world().now += fake::world().tick; }
-void relax() {}
-bool has_random_words() { return true; }
-std::optional<u64> random_word() { return 0x0123456789abcdef; }
-void fill_zero(void* to, u64 bytes) { std::memset(to, 0, bytes); }
-void copy_bytes(void* to, void const* from, u64 bytes)
-{
-    if (bytes)
-        std::memcpy(to, from, bytes);
-}
 void stop_here() { throw std::runtime_error("the service rests"); }
 void give_up(char const* what, u64) { throw std::runtime_error(what); }
 
