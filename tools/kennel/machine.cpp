@@ -41,20 +41,28 @@ std::string kvm_lacks()
 }
 
 // Where tools/bochs puts what it builds.
-std::optional<fs::path> built_bochs()
+std::optional<fs::path> built_bochs(std::string_view name)
 {
     char const* const cache = std::getenv("XDG_CACHE_HOME");
     char const* const home = std::getenv("HOME");
     fs::path const folder = cache != nullptr && *cache != 0 ? fs::path{cache} : fs::path{home != nullptr ? home : "/root"} / ".cache";
-    fs::path const path = folder / "kennel/bochs-3.0/bin/bochs";
+    fs::path const path = folder / "kennel" / name / "bin/bochs";
     return access(path.c_str(), X_OK) == 0 ? std::optional{path} : std::nullopt;
 }
 
 Or<Choice> choose_bochs_3()
 {
-    if (auto const path = built_bochs())
+    if (auto const path = built_bochs("bochs-3.0"))
         return Choice{Emulator::bochs_3, *path, {}};
     return machine_failed("Bochs 3.0 is not built yet: run tools/bochs");
+}
+
+// The one that counts instructions and VM exits, for tests/bench.
+Or<Choice> choose_bochs_counting()
+{
+    if (auto const path = built_bochs("bochs-3.0-counting"))
+        return Choice{Emulator::bochs_3, *path, {}};
+    return machine_failed("the counting Bochs 3.0 is not built yet: run tools/bochs --counting");
 }
 
 // Debian's `bochs` is a shell script around bochs-bin, which would stand between us and the emulator.
@@ -90,6 +98,7 @@ Or<Choice> choose_emulator(std::string_view name)
     if (name == "bochs")     return choose_bochs();
     if (name == "bochs-2.7") return choose_bochs_2();
     if (name == "bochs-3.0") return choose_bochs_3();
+    if (name == "bochs-3.0-counting") return choose_bochs_counting();
     if (name == "qemu")      return choose_qemu();
     if (name != "auto")
         return bad_usage("emulator '{}' is unknown: auto, bochs, bochs-2.7, bochs-3.0 or qemu", name);
