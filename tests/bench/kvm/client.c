@@ -2,16 +2,18 @@
 //
 // kvm_client ELF [ARGUMENTS]: the least that lets Linux KVM run the measuring guest as Kennel does: RAM, the ELF's segments, 64-bit
 // mode with everything below 4 GiB at its own address, a zero page with the command line, KVM's local APIC, and the answers for the
-// ports and the memory that are answered outside the hypervisor. Passes the guest's console on and ends with `EXITS n`, KVM's own
+// ports and the memory that are answered outside the hypervisor, and two doorbells (guests/doorbell.cpp). Passes the guest's console on and ends with `EXITS n`, KVM's own
 // count. In C, since <linux/kvm.h> gives other ioctl numbers in C++.
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,6 +22,7 @@
 enum { mib = 1 << 20, memory_size = 40 * mib };
 enum { gdt_at = 0x1000, zero_page_at = 0x2000, command_line_at = 0x3000, tables_at = 0x10000, task_at = 0x9000 };
 enum { com1 = 0x3f8, line_status = com1 + 5, scratch = com1 + 7, sleep_control = 0x604 };
+enum { bell_port = 0x700, answered_bell_port = 0x701, message_line = 24, message_vector = 0x62 };
 
 static uint8_t* memory;
 
@@ -138,6 +141,52 @@ static uint64_t exits(void)
     return value;
 }
 
+// Offset 0: the figures of two guests are then of one clock, as on Kennel.
+static void share_clock(int vcpu)
+{
+    uint64_t offset = 0;
+    struct kvm_device_attr const attribute = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset};
+    checked(ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attribute), "KVM_VCPU_TSC_OFFSET");
+}
+
+// ---- doorbells: one that nobody answers, and one that a thread answers by an interrupt ----
+
+static int bell(int machine, uint16_t port)
+{
+    struct kvm_ioeventfd const bound = {.addr = port, .len = 1, .fd = checked(eventfd(0, 0), "eventfd"), .flags = KVM_IOEVENTFD_FLAG_PIO};
+    checked(ioctl(machine, KVM_IOEVENTFD, &bound), "KVM_IOEVENTFD");
+    return bound.fd;
+}
+
+static struct { int bell, interrupt; } answerer;
+
+static void* answer(void* unused)
+{
+    (void)unused;
+    for (uint64_t rung, one = 1;;)
+        if (read(answerer.bell, &rung, sizeof rung) != sizeof rung || write(answerer.interrupt, &one, sizeof one) != sizeof one)
+            fail("the answering thread cannot go on");
+}
+
+static void bells(int machine)
+{
+    bell(machine, bell_port);
+    answerer.bell = bell(machine, answered_bell_port);
+    answerer.interrupt = checked(eventfd(0, 0), "eventfd");
+    struct kvm_irq_routing* const routes = calloc(1, sizeof *routes + sizeof routes->entries[0]);
+    routes->nr = 1;
+    routes->entries[0].gsi = message_line;
+    routes->entries[0].type = KVM_IRQ_ROUTING_MSI;
+    routes->entries[0].u.msi.address_lo = 0xfee00000;
+    routes->entries[0].u.msi.data = message_vector;
+    checked(ioctl(machine, KVM_SET_GSI_ROUTING, routes), "KVM_SET_GSI_ROUTING");
+    struct kvm_irqfd const line = {.fd = (uint32_t)answerer.interrupt, .gsi = message_line};
+    checked(ioctl(machine, KVM_IRQFD, &line), "KVM_IRQFD");
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, answer, NULL) != 0)
+        fail("no thread");
+}
+
 int main(int count, char** words)
 {
     if (count < 2)
@@ -164,6 +213,7 @@ int main(int count, char** words)
         snprintf((char*)memory + command_line_at, 1024, "%s", words[2]);
         *(uint32_t*)(memory + zero_page_at + 0x228) = command_line_at;
     }
+    bells(machine);
     int const vcpu = checked(ioctl(machine, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
     int const size = checked(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
     struct kvm_run* const run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
@@ -171,6 +221,7 @@ int main(int count, char** words)
         fail("the vCPU's page cannot be mapped");
     features(kvm, vcpu);
     registers(vcpu, entry);
+    share_clock(vcpu);
     find_exits(vcpu);
 
     for (;;) {

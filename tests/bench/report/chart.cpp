@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The primitives as bars on a logarithmic scale, both sides beside each other, in SVG.
+// Primitives and requests as bars on a logarithmic scale, both sides beside each other, in SVG.
 #include "tests/bench/report/output.hpp"
 #include <algorithm>
 #include <cmath>
@@ -31,7 +31,7 @@ std::string chart(std::vector<Row> const& rows)
     std::vector<Row> shown;
     std::uint64_t most = 10;
     for (Row const& row : rows)
-        if (row.group == "primitive") {
+        if (row.group == "primitive" || row.group == "request") {
             shown.push_back(row);
             most = std::max({most, row.kennel ? row.kennel->median : 0, row.kvm ? row.kvm->median : 0});
         }

@@ -30,8 +30,20 @@ constexpr Known known[] = {
     {"primitive", "self-ipi-with-eoi", "self-IPI with EOI, no APICv", 250},
     {"primitive", "host-timer-to-handler", "host timer to guest's handler", 400},
     {"primitive", "halt-wake", "HLT: deadline to guest's handler"},
+    {"primitive", "doorbell", "doorbell, bit only", 120},
+    {"primitive", "doorbell-nothing-to-do", "doorbell, the service looks and finds nothing"},
+    {"primitive", "doorbell-to-interrupt", "doorbell, service, interrupt, handler", 850},
+    {"primitive", "partition-switch", "from one busy guest to another"},
     {"primitive", "first-touch-4k", "first touch of a 4 KiB page"},
     {"primitive", "first-touch-2m", "first touch of a 2 MiB page"},
+    {"request", "virtio-blk-read-4k", "read 4 KiB, one at a time", 10000},
+    {"request", "virtio-blk-write-4k", "write 4 KiB, one at a time", 18500},
+    {"request", "virtio-blk-flush", "flush (of a RAM disk: the guest asks for none)"},
+    {"request", "virtio-blk-read-batch", "read 4 KiB, in batches of 16, 32 deep"},
+    {"request", "virtio-blk-write-batch", "write 4 KiB, in batches of 16, 32 deep"},
+    {"request", "virtio-blk-read-1m", "read 1 MiB", 310000},
+    {"request", "virtio-blk-write-1m", "write 1 MiB"},
+    {"boot", "to-first-program", "Linux, start to its first program", 1'350'000'000},
     {"boot", "exits", "Linux, start to power-off: VM exits"},
     {"boot", "instructions", "Linux, start to power-off: instructions"},
     {"footprint", "source-lines", "source lines of hv/ and arch/", 6000},
@@ -74,8 +86,8 @@ std::vector<Row> rows_of(Facts const& facts)
     std::vector<Row> rows;
     for (Known const& one : known) {
         Row row{.group = one.group, .name = one.name, .label = one.label, .goal = one.goal, .kennel = facts.find(one.group, one.name, "kennel"),
-                .kvm = facts.find(one.group, one.name, "kvm")};
-        if (row.kennel || row.kvm)
+                .kvm = facts.find(one.group, one.name, "kvm"), .floor = facts.find(one.group, one.name, "floor")};
+        if (row.kennel || row.kvm || row.floor)
             rows.push_back(std::move(row));
     }
     add_growth(facts, rows);

@@ -20,6 +20,7 @@ struct Row {
     std::optional<std::uint64_t> goal;           // of the median; "at most"
     Fact const*                  kennel = nullptr;
     Fact const*                  kvm = nullptr;
+    Fact const*                  floor = nullptr;   // the same without any hypervisor
 
     bool                  is_met() const { return goal && kennel && kennel->median <= *goal; }
     std::optional<double> ratio() const;         // the peer's median by ours

@@ -59,17 +59,17 @@ void print_table(std::vector<Row> const& rows, Model const& model)
     for (Row const& row : rows) {
         if (row.group != group) {
             if (row.group == "primitive") {
-                print_row("", "Kennel", "", "", "", "", "KVM", "", "", "", "", "", "", "");
-                print_row("operation", "min", "median", "exits", "cycles", "+spec.", "min", "median", "exits", "cycles", "+spec.", "ratio", "goal", "met");
+                print_row("", "Kennel", "", "", "", "", "KVM", "", "", "", "", "", "", "", "");
+                print_row("operation", "min", "median", "exits", "cycles", "+spec.", "min", "median", "exits", "cycles", "+spec.", "ratio", "goal", "met", "floor");
             } else {
                 std::println("");
-                print_row(row.group, "min", "median", "", "", "", "", "", "", "", "", "", "goal", "met");
+                print_row(row.group, "min", "median", "exits", "cycles", "+spec.", "min", "median", "exits", "cycles", "+spec.", "ratio", "goal", "met", "floor");
             }
             group = row.group;
         }
         print_row(row.label, minimum(row.kennel), median(row.kennel), exits(row.kennel), cycles(row.kennel, model, false), cycles(row.kennel, model, true),
                   minimum(row.kvm), median(row.kvm), exits(row.kvm), cycles(row.kvm, model, false), cycles(row.kvm, model, true),
-                  row.ratio() ? std::format("{:.1f}", *row.ratio()) : "-", row.goal ? grouped(*row.goal) : "-", row.goal ? (row.is_met() ? "yes" : "no") : "-");
+                  row.ratio() ? std::format("{:.1f}", *row.ratio()) : "-", row.goal ? grouped(*row.goal) : "-", row.goal && row.kennel ? (row.is_met() ? "yes" : "no") : "-", median(row.floor));
     }
 }
 
@@ -79,7 +79,8 @@ std::string json(std::vector<Row> const& rows, Model const& model)
     result["model"] = {{"cycles_per_instruction", model.cycles_per_instruction}, {"cycles_per_exit", model.exit}, {"cycles_of_speculation_actions", model.speculation}};
     result["rows"] = nlohmann::json::array();
     for (Row const& row : rows) {
-        nlohmann::json one{{"group", row.group}, {"name", row.name}, {"label", row.label}, {"kennel", side(row.kennel, model)}, {"kvm", side(row.kvm, model)}};
+        nlohmann::json one{{"group", row.group}, {"name", row.name}, {"label", row.label}, {"kennel", side(row.kennel, model)}, {"kvm", side(row.kvm, model)},
+                           {"floor", side(row.floor, model)}};
         if (row.goal) {
             one["goal"] = *row.goal;
             one["met"] = row.is_met();

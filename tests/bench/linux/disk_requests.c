@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// disk_requests DEVICE NAME MARK: what reads, writes and flushes of a block device cost, in TSC ticks, past the page cache. The same static
+// program runs in Debian's guest on Kennel, in the same guest on QEMU with KVM, and on the bare machine with null_blk.
+// Prints `REQUEST NAME-operation minimum median rounds operations-per-round mark`: between marks `mark` and `mark` + 1 an emulator
+// that counts (counting/) has seen all rounds of it, and little else. The device's contents are lost.
+#define _GNU_SOURCE
+#include "tests/bench/counting/marks.hpp"
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { block = 4096, stream = 1 << 20, batch = 16, depth = 32, most_rounds = 256, spread = 8 << 20 };
+
+static char const* name;
+static unsigned long long mark;
+static int device;
+static uint8_t* memory;                              // `depth` blocks, or one stream
+static uint64_t ticks[most_rounds];
+
+static void fail(char const* what)
+{
+    perror(what);
+    exit(1);
+}
+
+static uint64_t now(void)                            // right after a jump, where Bochs's clock is exact
+{
+    uint64_t value;
+    __asm__ volatile("jmp 1f; 1: rdtsc; shl $32, %%rdx; or %%rdx, %0" : "=a"(value) :: "rdx", "memory");
+    return value;
+}
+
+static int in_order(void const* a, void const* b)
+{
+    uint64_t const x = *(uint64_t const*)a, y = *(uint64_t const*)b;
+    return x < y ? -1 : x > y;
+}
+
+static void measure(char const* what, unsigned rounds, unsigned operations, void (*operation)(unsigned))
+{
+    for (unsigned i = 0; i < 4; i++)
+        operation(i);
+    kennel_mark(mark);
+    for (unsigned i = 0; i < rounds; i++) {
+        uint64_t const start = now();
+        operation(i);
+        ticks[i] = now() - start;
+    }
+    kennel_mark(mark + 1);
+    qsort(ticks, rounds, sizeof *ticks, in_order);
+    printf("REQUEST %s-%s %llu %llu %u %u %llu\n", name, what, (unsigned long long)ticks[0], (unsigned long long)ticks[rounds / 2], rounds, operations, mark);
+    mark += 2;
+}
+
+// Not one behind the other, or the kernel would make one request of several.
+static off_t place(unsigned i) { return (off_t)((uint64_t)i * 5 * block % spread); }
+
+static void read_block(unsigned i)
+{
+    if (pread(device, memory, block, place(i)) != block)
+        fail("read");
+}
+
+static void write_block(unsigned i)
+{
+    if (pwrite(device, memory, block, place(i)) != block)
+        fail("write");
+}
+
+static void flush(unsigned i)
+{
+    (void)i;
+    if (fdatasync(device) != 0)
+        fail("fdatasync");
+}
+
+static void read_stream(unsigned i)
+{
+    if (pread(device, memory, stream, (off_t)i % (spread / stream) * stream) != stream)
+        fail("read of a stream");
+}
+
+static void write_stream(unsigned i)
+{
+    if (pwrite(device, memory, stream, (off_t)i % (spread / stream) * stream) != stream)
+        fail("write of a stream");
+}
+
+// ---- batches: 32 requests are under way; when 16 of them are done the next 16 are given at once ----
+
+static aio_context_t context;
+static struct iocb blocks[depth];
+static uint16_t opcode;
+
+static void submit(unsigned first, unsigned place_of)
+{
+    struct iocb* list[batch];
+    for (unsigned i = 0; i < batch; i++) {
+        struct iocb* const one = list[i] = &blocks[first + i];
+        memset(one, 0, sizeof *one);
+        one->aio_lio_opcode = opcode;
+        one->aio_fildes = (uint32_t)device;
+        one->aio_buf = (uint64_t)(memory + block * (first + i));
+        one->aio_nbytes = block;
+        one->aio_offset = place(place_of + i);
+    }
+    if (syscall(SYS_io_submit, context, (long)batch, list) != batch)
+        fail("io_submit");
+}
+
+static void await(void)
+{
+    struct io_event done[batch];
+    if (syscall(SYS_io_getevents, context, (long)batch, (long)batch, done, NULL) != batch)
+        fail("io_getevents");
+    for (unsigned i = 0; i < batch; i++)
+        if (done[i].res != block)
+            fail("a request of a batch");
+}
+
+static void next_batch(unsigned i)
+{
+    await();
+    submit(i % 2 ? batch : 0, i * batch);
+}
+
+static void batches(char const* what, uint16_t which)
+{
+    opcode = which;
+    submit(0, 0);
+    submit(batch, batch);
+    measure(what, 64, batch, next_batch);
+    await();
+    await();
+}
+
+int main(int count, char** words)
+{
+    if (count != 4) {
+        fprintf(stderr, "usage: disk_requests DEVICE NAME MARK\n");
+        return 2;
+    }
+    name = words[2];
+    mark = strtoull(words[3], NULL, 10);
+    device = open(words[1], O_RDWR | O_DIRECT);
+    if (device < 0)
+        fail(words[1]);
+    memory = mmap(NULL, stream, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        fail("mmap");
+    memset(memory, 0x5a, stream);
+    if (syscall(SYS_io_setup, (long)depth, &context) != 0)
+        fail("io_setup");
+    for (unsigned i = 0; i < spread / stream; i++)     // its pages exist before anything is measured
+        write_stream(i);
+    measure("read-4k", 201, 1, read_block);
+    measure("write-4k", 201, 1, write_block);
+    measure("flush", 101, 1, flush);
+    batches("read-batch", IOCB_CMD_PREAD);
+    batches("write-batch", IOCB_CMD_PWRITE);
+    measure("read-1m", 32, 1, read_stream);
+    measure("write-1m", 32, 1, write_stream);
+    return 0;
+}
