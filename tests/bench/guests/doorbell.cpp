@@ -2,7 +2,7 @@
 //
 // What a doorbell costs: rung and answered by an interrupt, and rung with nothing to do. On Kennel it is the notify register of a
 // virtio block device and the answer that of "get ID", the request with the least work in it, its ring included. Where there is
-// no such device it is the two ports of tests/bench/peer/client.c: an eventfd nobody reads, and one a thread answers by an interrupt.
+// no such device it is the two ports of tests/bench/kvm/client.c: an eventfd nobody reads, and one a thread answers by an interrupt.
 #include "drivers/virtio/wire.hpp"
 #include "tests/bench/guests/samples.hpp"
 #include "tests/machine/guest/apic.hpp"
@@ -43,7 +43,7 @@ namespace {
 
 namespace wire = service::wire;
 
-constexpr u8  message_vector = 0x62;                                   // as in tests/bench/peer/client.c
+constexpr u8  message_vector = 0x62;                                   // as in tests/bench/kvm/client.c
 constexpr u16 peer_bell = 0x700, peer_answered_bell = 0x701;
 constexpr u32 rounds = 201, ring_size = 16;
 
