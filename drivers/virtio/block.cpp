@@ -126,10 +126,10 @@ void VirtioBlock::serve()
         submit(*slot);
     }
     u64 const began = time_stamp();
-    moved_ = 0;
+    moved_ = begun_ = 0;
     continue_at_ = ~0ull;
     do {
-        while (free_ && !waiting_ && moved_ < bytes_at_once) {
+        while (may_begin()) {
             Slot& slot = slots_[__builtin_ctz(free_)];
             Queue::Taken const taken = queue.take(slot.chain);
             if (taken == Queue::Taken::none)
@@ -140,15 +140,16 @@ void VirtioBlock::serve()
                 return;
             }
             free_ &= ~(1u << number(slot));
+            begun_++;
             begin(slot);
         }
         if (queue.publish()) {
             counters_.interrupts++;
             transport.interrupt_queue(0);
         }
-        // Nothing more can be begun before a completion: that will look.
-    } while (free_ && !waiting_ && queue.expect_kick() && moved_ < bytes_at_once);
-    if (moved_ >= bytes_at_once && queue.expect_kick()) [[unlikely]] {
+        // Where only a completion makes room for more, that will look.
+    } while (may_begin() && queue.expect_kick());
+    if ((moved_ >= bytes_at_once || begun_ >= requests_at_once) && queue.expect_kick()) [[unlikely]] {
         u64 const now = time_stamp();
         continue_at_ = now + pause * (now - began);
     }

@@ -4,8 +4,8 @@
 // path. Every number of the driver's is checked here, and BlockRequest is the proof. virtio 1.2, "Block Device".
 //
 // A medium that answers at once needs one slot. One that answers later holds up to `depth`. What a medium that answers at once
-// moves for one kick is bounded, too (bytes_at_once): it would keep the processor from everybody else. The rest waits for the
-// driver's next kick, or until continue_at(), when somebody else has had the processor for most of the time since.
+// does for one kick is bounded, too (bytes_at_once, requests_at_once): it would keep the processor from everybody else. The rest
+// waits for the driver's next kick, or until continue_at(), when somebody else has had the processor for most of the time since.
 #pragma once
 #include "drivers/block/medium.hpp"
 #include "drivers/virtio/transport.hpp"
@@ -18,6 +18,7 @@ public:
     static constexpr u32 depth = 32;                  // requests in flight
     static constexpr u64 most_bytes = 2 << 20;        // of one request; what the limits we announce allow
     static constexpr u64 bytes_at_once = 1 << 20;     // then no further request is begun: at most 400,000 instructions, with one of most_bytes
+    static constexpr u32 requests_at_once = 512;      // as much work, where they move nothing
     static constexpr u32 pause = 15;                  // times as long as the work took: a sixteenth of the time goes to a guest that waits
     static constexpr u32 serial_bytes = 20;           // "Device Operation": VIRTIO_BLK_T_GET_ID
 
@@ -58,12 +59,14 @@ private:
     void finish(Slot& slot, u8 status);
     u32  number(Slot const& slot) const { return static_cast<u32>(&slot - slots_); }
     bool writes_back() const;
+    bool may_begin() const { return free_ && !waiting_ && moved_ < bytes_at_once && begun_ < requests_at_once; }
 
     Medium           medium_;
     std::string_view serial_;
     Counters         counters_;
     u32              in_flight_ = 0;
-    u64              moved_ = 0;                      // bytes, at once, since serve() began
+    u64              moved_ = 0;                      // bytes, at once, since serve() began ...
+    u32              begun_ = 0;                      // ... and requests
     u64              continue_at_ = ~0ull;
     u32              free_ = ~0u;                     // bit n: slot n
     Slot*            waiting_ = nullptr;              // the medium was busy: the first to be submitted again

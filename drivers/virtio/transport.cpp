@@ -68,6 +68,9 @@ void Transport::finish_reset()
 {
     for (u32 i = 0; i < recipe_.queue_count; i++)
         queues_[i].reset(recipe_.queue_size);
+    // "Device Reset": no notification of the old time comes after it, not even one that a mask held back.
+    for (Vector& vector : vectors_)
+        vector.pending = false;
     accepted_ = 0;
     device_feature_select_ = driver_feature_select_ = 0;
     queue_select_ = 0;
