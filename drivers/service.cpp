@@ -67,6 +67,8 @@ void Service::take_events()
         terminals_changed();
     if (pending & bit(Event::guest_ended))
         power_off_if_done();
+    if ((pending & bit(Event::frames)) && shared_.networks.drain(index_))
+        ring(index_, Event::frames);
     if (u64 const word = disk_done_event / 64; words >> word & 1)
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
     for (words >>= Guest::first_event_word; words; words &= words - 1) {
@@ -176,7 +178,8 @@ void Service::set_up()
     log_.line(Text{"service ", info.service, " on ", info.cpu_count, info.cpu_count == 1 ? " CPU" : " CPUs", ", ABI ", info.version});
     if (info.version != abi::abi_version)
         give_up("made for another version of the hypervisor", info.version);
-    shared_.plan = make_plan(info, find_heap(info), shared_.drives, log_);
+    shared_.networks.ring_with(static_cast<u64>(Event::frames));
+    shared_.plan = make_plan(info, find_heap(info), shared_.drives, shared_.networks, log_);
     shared_.drives.start(static_cast<u64>(Event::drive_channel), log_);
     if (shared_.plan.refused)
         shared_.failed = true;
@@ -262,6 +265,8 @@ void Service::power_off_if_done()
 {
     if (shared_.unfinished.load(std::memory_order_acquire) != 0)
         return;
+    for (u32 cpu = 0; cpu < shared_.info->cpu_count; cpu++)     // their guests are gone: nobody counts any more
+        shared_.networks.report(cpu, log_);
     shared_.console.flush();
     // Once every service has said so the machine goes off; until then this one waits.
     static_cast<void>(machine_power_off(shared_.failed));

@@ -16,6 +16,7 @@ struct Shared {
     Plan    plan;
     Drives  drives;                                   // vCPU 0 only
     Console console;                                  // vCPU 0 only
+    net::Networks networks;                           // each vCPU its own part
     std::atomic<bool> ready{false};
     std::atomic<u32>  unfinished{0};                  // guests that run or are held
     std::atomic<bool> failed{false};                  // a guest did not end as it should
@@ -40,9 +41,10 @@ private:
         drive_channel,   // to vCPU 0: the first IDE channel's interrupt ...
         drive_channel_1, // ... and the second's
         clock,           // the deadline that was set has come
+        frames,          // from another vCPU: its guests sent something to guests at home here
     };
     static constexpr u64 bit(Event event) { return 1ull << static_cast<u32>(event); }
-    static_assert(static_cast<u32>(Event::clock) < 64, "all events lie in the first word");
+    static_assert(static_cast<u32>(Event::frames) < 64, "all events lie in the first word");
 
     void set_up();                                    // vCPU 0 only
     void open_console();

@@ -28,11 +28,17 @@ abi::Module const* find_module(abi::InfoPage const& info, std::string_view name)
 
 class Planner {
 public:
-    Planner(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log)
-        : info_{info}, heap_{heap}, log_{log}, extents_{info}, disk_maker_{drives, heap_, extents_, info, log} {}
+    Planner(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, net::Networks& networks, Log& log)
+        : info_{info}, heap_{heap}, log_{log}, extents_{info}, disk_maker_{drives, heap_, extents_, info, log}, networks_{networks} {}
 
     Plan plan(ManifestReader const& manifest)
     {
+        auto const checked = net::check_networks(manifest);
+        if (checked)
+            networks_.begin(manifest, info_.service, info_.cpu_count, info_.tsc_hz);
+        else
+            log_.line(Text{"manifest: ", net::describe(checked.error()), ": there are no networks"});
+        has_networks_ = checked.has_value();
         // Each service reads the whole manifest and takes what is its own.
         for (u32 i = 0; i < manifest.guest_count(); i++) {
             abi::ManifestGuest const recipe = manifest.guest(i);
@@ -43,6 +49,8 @@ public:
             else
                 plan_.refused++;
         }
+        if (has_networks_ && !networks_.finish({heap_, extents_, log_}))
+            plan_.refused++;
         return plan_;
     }
 
@@ -81,6 +89,8 @@ private:
         give_file(manifest, recipe.initrd, guest->initrd, guest->initrd_name);
         if (!give_disks(manifest, number, *guest))
             return nullptr;
+        if (!give_cards(manifest, number, *guest))
+            return nullptr;
         if (entropy_)
             guest->platform.virtio.add(guest->entropy);
         return guest;
@@ -115,6 +125,27 @@ private:
             guest.platform.virtio.add(*device);
             plan_.disks[plan_.disk_count++] = disk;
             guest.disks[guest.disk_count++] = disk;
+        }
+        return true;
+    }
+
+    bool give_cards(ManifestReader const& manifest, u32 number, Guest& guest)
+    {
+        u32 count = 0;
+        for (u32 i = 0; i < manifest.card_count(); i++) {
+            abi::ManifestCard const recipe = manifest.card(i);
+            if (recipe.guest != number)
+                continue;
+            Text why{"the manifest's networks are wrong"};
+            VirtioNet* const card = has_networks_ ? networks_.add_card({heap_, extents_, log_}, recipe, text_of(guest.recipe.name), guest.home, why) : nullptr;
+            if (card && !guest.platform.virtio.add(*card))
+                why = Text{"it has too many devices"};
+            else if (card) {
+                count++;
+                continue;
+            }
+            refuse(guest.recipe, Text{"network card ", count, ": ", why.view()});
+            return false;
         }
         return true;
     }
@@ -158,6 +189,8 @@ private:
     Log&    log_;
     Extents extents_;
     DiskMaker disk_maker_;
+    net::Networks& networks_;
+    bool    has_networks_ = false;
     Plan    plan_;
     u32     next_cpu_ = 0;
     bool    entropy_ = has_random_words();            // the same for all guests
@@ -178,7 +211,7 @@ std::span<u8> find_heap(abi::InfoPage const& info)
     return {reinterpret_cast<u8*>(begin), end - begin};
 }
 
-Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log)
+Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, net::Networks& networks, Log& log)
 {
     abi::Module const* const file = find_module(info, "manifest");
     if (!file || !file->size) {
@@ -194,7 +227,7 @@ Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Lo
             log.line(Text{"manifest: ", kennel::describe(fault.error), " ", fault.index});
         return {};
     }
-    return Planner{info, heap, drives, log}.plan(*manifest);
+    return Planner{info, heap, drives, networks, log}.plan(*manifest);
 }
 
 } // namespace kennel::service

@@ -6,6 +6,7 @@
 #include "drivers/extents.hpp"
 #include "drivers/guest/guest.hpp"
 #include "drivers/log.hpp"
+#include "drivers/net/networks.hpp"
 
 namespace kennel::service {
 
@@ -19,7 +20,8 @@ struct Plan {
 
 // `heap`: memory of the service for the guests' bookkeeping. A guest that does not fit is reported and left out.
 // The machine's drives are looked for when a guest wants one.
-Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, Log& log);
+// `networks` has been told where to ring.
+Plan make_plan(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, net::Networks& networks, Log& log);
 
 // The service's own memory behind the modules.
 std::span<u8> find_heap(abi::InfoPage const& info);

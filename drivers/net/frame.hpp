@@ -5,12 +5,13 @@
 // and may change meanwhile, which hurts nobody but the one who sent it.
 // What receives a frame may use it until it returns; nobody keeps one.
 #pragma once
+#include "drivers/block/backend.hpp"
 #include "drivers/net/checksum.hpp"
 #include "drivers/net/headers.hpp"
 
 namespace kennel::service::net {
 
-struct Piece { u8 const* data; u32 size; };           // bytes that are readable for as long as the frame is
+using Piece = Segment;                                // bytes that are readable for as long as the frame is
 
 enum class Segmentation : u8 { none, tcp4, tcp6 };
 
@@ -21,9 +22,9 @@ struct Offload {
     u16          checksum_offset = 0;                 // from there: where the sum goes
     Segmentation segmentation = Segmentation::none;
     u16          segment_bytes = 0;                   // of payload
+    u16          header_bytes = 0;                    // of a TCP packet: up to its payload
 };
 
-inline constexpr u32 max_pieces   = 64;               // Linux sends at most 19
 inline constexpr u32 max_frame    = 65535 + 18;       // a whole IP packet behind an Ethernet header with a tag
 inline constexpr u32 plain_frame  = 1514;             // what fits on a wire
 inline constexpr u32 max_headers  = 14 + 4 + 60 + 60; // Ethernet, tag, and IPv4 and TCP with all their options

@@ -25,7 +25,7 @@ public:
     // Host numbers in the subnet: the service is .1, guests begin at .16, strangers at .128 (a /24 at least).
     static constexpr u32 service_host = 1, first_guest = 16, first_stranger = 128;
 
-    explicit Neighbours(Subnet subnet) : subnet_{subnet} {}
+    explicit constexpr Neighbours(Subnet subnet) : subnet_{subnet} {}
 
     Subnet      subnet() const { return subnet_; }
     Ipv4Address service() const { return subnet_.at(service_host); }

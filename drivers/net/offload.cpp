@@ -15,6 +15,20 @@ constexpr Sum sum_of_word(u16 word) { return sum_of(Big16{word}); }
 
 } // namespace
 
+bool check_offload(Frame& frame)
+{
+    Offload& offload = frame.offload;
+    if (offload.segmentation != Segmentation::none) {
+        Segmenter segmenter;
+        if (!segmenter.open(frame))
+            return false;
+        offload.header_bytes = static_cast<u16>(segmenter.header_bytes());
+        return true;
+    }
+    u32 const field = u32{offload.checksum_start} + offload.checksum_offset;
+    return !offload.needs_checksum || (offload.checksum_start >= sizeof(EthernetHeader) && field + sizeof(Big16) <= frame.size);
+}
+
 bool Segmenter::open(Frame const& frame)
 {
     frame_ = &frame;

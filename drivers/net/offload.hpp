@@ -23,6 +23,9 @@ enum class Delivery : u8 {
     bad_offload,                                      // what the sender asked for makes no sense
 };
 
+// Whether a frame is what its offload says; notes where its payload begins. Asked once, where a frame enters.
+bool check_offload(Frame& frame);
+
 inline constexpr u32 max_segments = 128;              // of one frame: 64 KiB at the smallest usual segment size
 
 // One TCP packet into many. Headers are copied out of the frame once, checked, and written anew for each segment.
@@ -32,6 +35,8 @@ public:
     bool open(Frame const& frame);
     // The next segment, complete with checksums; it lies in this object and in the frame. False: there is none left.
     bool next(Frame& segment);
+
+    u32 header_bytes() const { return header_bytes_; }
 
 private:
     Frame const* frame_ = nullptr;

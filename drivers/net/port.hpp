@@ -12,7 +12,8 @@ using PortNumber = u32;
 inline constexpr u32 max_ports = 64;                  // of one bridge: a word of bits
 inline constexpr PortNumber no_port = max_ports;
 
-// Takes a frame for a port, now, or says why not. Never waits, and may not hand a frame to the same bridge.
+// Takes a frame for a port, now, or says why not; never waits. The service's own port may answer with a frame at once: it
+// gets none while it does, so this ends.
 template<class T>
 concept Ports = requires(T& ports, PortNumber port, Frame const& frame) {
     { ports.deliver(port, frame) } -> std::same_as<Delivery>;

@@ -11,6 +11,8 @@ void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptS
         entries_[i].transport->power_on(pci.device(first_slot + i), port_of(i), first_address + i * Transport::memory_size, memory, interrupts);
         if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
             (*block)->power_on();
+        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device))
+            (*card)->power_on();
     }
 }
 
@@ -39,12 +41,16 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
     if (change == Transport::Change::started) {
         // What the driver made available before counts as announced now, and is served as that: by the event.
         u32 const number = static_cast<u32>(&entry - entries_);
+        if (auto* const card = std::get_if<VirtioNet*>(&entry.device))
+            (*card)->changed(change);
         for (u32 queue = 0; queue < entry.transport->queue_count(); queue++)
             static_cast<void>(event_raise(place_.cpu, event_of(number, queue)));
         return;
     }
     if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
         (*block)->changed(change);
+    else if (auto* const card = std::get_if<VirtioNet*>(&entry.device))
+        (*card)->changed(change);
     else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entry.device))
         (*entropy)->changed(change);
 }
@@ -56,6 +62,10 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
     if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) [[likely]] {
         (*block)->kicked();
         return rest_of(**block);
+    }
+    if (auto* const card = std::get_if<VirtioNet*>(&entries_[number].device)) {
+        (*card)->kicked(queue);
+        return {(*card)->continue_at(), false};
     }
     if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
         (*entropy)->kicked();
@@ -77,6 +87,8 @@ u64 VirtioDevices::continue_at() const
     for (u32 i = 0; i < count_; i++)
         if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
             first = std::min(first, (*block)->continue_at());
+        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device))
+            first = std::min(first, (*card)->continue_at());
     return first;
 }
 
@@ -85,6 +97,8 @@ void VirtioDevices::go_on(u64 now)
     for (u32 i = 0; i < count_; i++)
         if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->continue_at() <= now)
             (*block)->go_on();
+        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device); card && (*card)->continue_at() <= now)
+            (*card)->go_on();
 }
 
 bool VirtioDevices::in_flight() const

@@ -8,6 +8,7 @@
 #pragma once
 #include "drivers/virtio/block.hpp"
 #include "drivers/virtio/entropy.hpp"
+#include "drivers/virtio/net.hpp"
 #include <variant>
 
 namespace kennel::service {
@@ -64,7 +65,7 @@ public:
 private:
     struct Entry {
         Transport* transport = nullptr;
-        std::variant<std::monostate, VirtioBlock*, VirtioEntropy*> device;
+        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*> device;
     };
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }

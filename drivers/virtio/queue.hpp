@@ -55,6 +55,8 @@ public:
     enum class Taken : u8 { chain, none, broken };
     Taken take(Chain& chain);
     void  give_back(u16 head, u32 written);
+    // The last `chains` that were taken and given back were not: nothing of them was published.
+    void  undo(u16 chains) { next_ = static_cast<u16>(next_ - chains); given_ = static_cast<u16>(given_ - chains); }
     // What was given back becomes visible. True: the driver wants to be interrupted for it.
     bool  publish();
     // The next buffer shall be announced. True: there is one already, and it will not be.

@@ -2,18 +2,19 @@
 //
 // \kennel\manifest on the EFI system partition: which files belong to whom, and the guests to start.
 // Written by tools/kennel, read by boot/ (files, services, machine options) and by drivers/ (guests). Little-endian, packed by
-// natural alignment: header, then files[file_count], services[service_count], guests[guest_count], disks[disk_count], then text.
-// hv never sees it. Every reader checks magic, version, size, checksum, counts and every index before use (ManifestReader; disks are the
-// business of the service that makes them: drivers/block/disk_recipe.hpp).
+// natural alignment: header, then files[file_count], services[service_count], guests[guest_count], disks[disk_count], networks, cards, then text.
+// hv never sees it. Every reader checks magic, version, size, checksum, counts and every index before use (ManifestReader; disks and networks
+// are the business of the service that makes them: drivers/block/disk_recipe.hpp, drivers/net/network_recipe.hpp).
 #pragma once
 #include "hv/abi/boot_info.hpp"
 
 namespace kennel::abi {
 
 inline constexpr u64 manifest_magic   = 0x46494e414d4c4e4b;  // "KNLMANIF"
-inline constexpr u32 manifest_version = 2;
+inline constexpr u32 manifest_version = 3;
 inline constexpr u32 max_guests       = 32;
 inline constexpr u32 max_disks        = 64;                  // of all guests
+inline constexpr u32 max_networks     = 16, max_cards = 64;
 inline constexpr u32 no_file          = 0xffff'ffff;
 inline constexpr u32 any_cpu          = 0xffff'ffff;
 
@@ -32,7 +33,7 @@ struct ManifestHeader {
     u32 options;                    // MachineOption bits
     u32 file_count, service_count, guest_count, disk_count;
     u32 text_offset, text_size;     // command lines, NUL-terminated each
-    u32 reserved[2];
+    struct { u32 networks, cards, reserved[2]; } counts;
 };
 
 struct ManifestFile {               // \kennel\<name>
@@ -79,6 +80,15 @@ struct ManifestDisk {               // a guest's disks are vda, vdb, ... in the 
     char partition[40];             // its label (1 to 36 ASCII characters), or the 16 bytes of its UUID as on the disk
 };
 
-static_assert(sizeof(ManifestDisk) == 96 && sizeof(ManifestHeader) == 56 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
+// The guests and the service, which gives addresses and names.
+enum class NetworkMode : u32 { isolated = 0 };
+// `name`: a label of DNS; `service`: whose guests have cards on it; `subnet`: IPv4, a /24, first byte uppermost.
+struct ManifestNetwork { char name[16]; NetworkMode mode; u32 service, subnet, reserved; };
+
+enum class CardOption : u32 { any_source = 1 /* it may send under other addresses than its own */ };
+// A guest's network cards are eth0, eth1, ... in the order of this table. `address`: of hardware, not a group's; `mtu`: 68..9000.
+struct ManifestCard { u32 guest, network; u8 address[6]; u16 mtu; u32 options, reserved; };
+
+static_assert(sizeof(ManifestNetwork) == 32 && sizeof(ManifestCard) == 24 && sizeof(ManifestDisk) == 96 && sizeof(ManifestHeader) == 64 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
 
 } // namespace kennel::abi

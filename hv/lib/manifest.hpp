@@ -87,7 +87,8 @@ public:
         if ((header.options & ~all_machine_options) != 0)
             return fault(bad_options);
         if (header.file_count > max_files || header.service_count == 0 || header.service_count > abi::max_services ||
-            header.guest_count > abi::max_guests || header.disk_count > abi::max_disks || reader.tables_end() > bytes.size())
+            header.guest_count > abi::max_guests || header.disk_count > abi::max_disks ||
+            header.counts.networks > abi::max_networks || header.counts.cards > abi::max_cards || reader.tables_end() > bytes.size())
             return fault(bad_counts);
         if (header.text_offset < reader.tables_end() || header.text_offset > bytes.size() ||
             header.text_size > bytes.size() - header.text_offset ||
@@ -104,6 +105,8 @@ public:
     u32  service_count() const { return header_.service_count; }
     u32  guest_count() const   { return header_.guest_count; }
     u32  disk_count() const    { return header_.disk_count; }
+    u32  network_count() const { return header_.counts.networks; }
+    u32  card_count() const    { return header_.counts.cards; }
     bool has(abi::MachineOption option) const { return (header_.options & static_cast<u32>(option)) != 0; }
 
     // Entries by value: the file need not be aligned. Callers stay below the counts.
@@ -111,6 +114,8 @@ public:
     abi::ManifestService service(u32 i) const { return at<abi::ManifestService>(services_offset(), i); }
     abi::ManifestGuest   guest(u32 i) const   { return at<abi::ManifestGuest>(guests_offset(), i); }
     abi::ManifestDisk    disk(u32 i) const    { return at<abi::ManifestDisk>(disks_offset(), i); }   // not checked
+    abi::ManifestNetwork network(u32 i) const { return at<abi::ManifestNetwork>(networks_offset(), i); }           // these neither
+    abi::ManifestCard    card(u32 i) const    { return at<abi::ManifestCard>(cards_offset(), i); }
 
     std::string_view command_line(abi::ManifestGuest const& guest) const
     {
@@ -133,7 +138,9 @@ private:
     usize services_offset() const { return files_offset() + header_.file_count * sizeof(abi::ManifestFile); }
     usize guests_offset() const   { return services_offset() + header_.service_count * sizeof(abi::ManifestService); }
     usize disks_offset() const    { return guests_offset() + header_.guest_count * sizeof(abi::ManifestGuest); }
-    usize tables_end() const      { return disks_offset() + header_.disk_count * sizeof(abi::ManifestDisk); }
+    usize networks_offset() const { return disks_offset() + header_.disk_count * sizeof(abi::ManifestDisk); }
+    usize cards_offset() const    { return networks_offset() + header_.counts.networks * sizeof(abi::ManifestNetwork); }
+    usize tables_end() const      { return cards_offset() + header_.counts.cards * sizeof(abi::ManifestCard); }
 
     template <typename T> T at(usize table, u32 index) const
     {
@@ -153,22 +160,23 @@ private:
                std::ranges::all_of(name, [&](char c) { return c > ' ' && c <= '~' && std::ranges::find(without, c) == without.end(); });
     }
 
+    static Checked require(bool good, ManifestError error, u32 index)
+    {
+        return good ? Checked{} : Checked{fault(error, index)};
+    }
+
     Checked check_files() const
     {
         using enum ManifestError;
         u32 modules[abi::max_services] = {};
         for (u32 i = 0; i < file_count(); i++) {
             auto const entry = file(i);
-            if (!is_name(entry.name, "/\\:*?\"<>|"))
-                return fault(file_name, i);
-            if (entry.service == 0 || (entry.service >> service_count()) != 0)
-                return fault(file_service, i);
+            TRY(require(is_name(entry.name, "/\\:*?\"<>|"), file_name, i));
+            TRY(require(entry.service != 0 && (entry.service >> service_count()) == 0, file_service, i));
             for (u32 other = 0; other < i; other++)
-                if (text_of(file(other).name) == text_of(entry.name))
-                    return fault(file_twice, i);
+                TRY(require(text_of(file(other).name) != text_of(entry.name), file_twice, i));
             for (u32 s = 0; s < service_count(); s++)
-                if (belongs_to(entry, s) && ++modules[s] >= abi::max_modules)   // the manifest itself is one
-                    return fault(too_many_modules, s);
+                TRY(require(!belongs_to(entry, s) || ++modules[s] < abi::max_modules, too_many_modules, s));   // the manifest itself is one
         }
         return {};
     }
@@ -179,45 +187,31 @@ private:
         u32 owners = 0, greedy = 0;
         for (u32 i = 0; i < service_count(); i++) {
             auto const entry = service(i);
-            if (!is_name(entry.name, ""))
-                return fault(service_name, i);
+            TRY(require(is_name(entry.name, ""), service_name, i));
             greedy += entry.memory == 0;
-            if (entry.memory % large_page != 0 || greedy > 1)
-                return fault(service_memory, i);
+            TRY(require(entry.memory % large_page == 0 && greedy <= 1, service_memory, i));
             owners += entry.owns_devices;
-            if (entry.owns_devices > 1 || owners > 1)
-                return fault(service_devices, i);
+            TRY(require(entry.owns_devices <= 1 && owners <= 1, service_devices, i));
         }
-        if (owners != 1)
-            return fault(service_devices, 0);
-        return {};
+        return require(owners == 1, service_devices, 0);
     }
 
     Checked check_guests() const
     {
         using enum ManifestError;
+        auto const is_file_of = [&](u32 number, u32 service) { return number < file_count() && belongs_to(file(number), service); };
         for (u32 i = 0; i < guest_count(); i++) {
             auto const entry = guest(i);
-            if (!is_name(entry.name, ""))
-                return fault(guest_name, i);
-            if (entry.memory == 0 || entry.memory % large_page != 0)
-                return fault(guest_memory, i);
-            if (entry.service >= service_count())
-                return fault(guest_service, i);
-            if (entry.kernel >= file_count() || !belongs_to(file(entry.kernel), entry.service))
-                return fault(guest_kernel, i);
-            if (entry.initrd != abi::no_file && (entry.initrd >= file_count() || !belongs_to(file(entry.initrd), entry.service)))
-                return fault(guest_initrd, i);
-            if (entry.command_line >= header_.text_size)
-                return fault(guest_command_line, i);
-            if (entry.cpu != abi::any_cpu && entry.cpu >= abi::max_cpus)
-                return fault(guest_cpu, i);
-            if (entry.weight < 1 || entry.weight > 1000)
-                return fault(guest_weight, i);
-            if (static_cast<u32>(entry.policy) > static_cast<u32>(abi::StopPolicy::hold))
-                return fault(guest_policy, i);
-            if ((entry.options & ~all_guest_options) != 0)
-                return fault(guest_options, i);
+            TRY(require(is_name(entry.name, ""), guest_name, i));
+            TRY(require(entry.memory != 0 && entry.memory % large_page == 0, guest_memory, i));
+            TRY(require(entry.service < service_count(), guest_service, i));
+            TRY(require(is_file_of(entry.kernel, entry.service), guest_kernel, i));
+            TRY(require(entry.initrd == abi::no_file || is_file_of(entry.initrd, entry.service), guest_initrd, i));
+            TRY(require(entry.command_line < header_.text_size, guest_command_line, i));
+            TRY(require(entry.cpu == abi::any_cpu || entry.cpu < abi::max_cpus, guest_cpu, i));
+            TRY(require(entry.weight >= 1 && entry.weight <= 1000, guest_weight, i));
+            TRY(require(static_cast<u32>(entry.policy) <= static_cast<u32>(abi::StopPolicy::hold), guest_policy, i));
+            TRY(require((entry.options & ~all_guest_options) == 0, guest_options, i));
         }
         return {};
     }

@@ -2,6 +2,7 @@
 //
 // What drivers/ asks of the machine and of hv, answered for fuzzers: no port answers, time stands, hv says yes. The rest:
 // tests/host/service_processor.cpp.
+#include "drivers/fault.hpp"
 #include "drivers/hypercalls.hpp"
 #include "drivers/instructions.hpp"
 
@@ -16,5 +17,6 @@ u32  read_port32(u16) { return 0xffff'ffff; }
 void write_port32(u16, u32) {}
 u64  time_stamp() { return 1'000'000; }
 void stop_here() { __builtin_trap(); }
+void give_up(char const*, u64) { __builtin_trap(); }
 
 } // namespace kennel::service

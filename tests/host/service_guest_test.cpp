@@ -270,7 +270,8 @@ TEST_CASE("plan: each service takes its own guests; CPUs go round, RAM is given 
     Log log{events};
     Book book{{recipe("one", 16 * mebibyte), recipe("other", 16 * mebibyte, 1), recipe("two", 16 * mebibyte), recipe("three", 16 * mebibyte, 0, 1)}};
     Drives drives;
-    Plan const plan = make_plan(book.info, book.heap, drives, log);
+    net::Networks networks;
+    Plan const plan = make_plan(book.info, book.heap, drives, networks, log);
     REQUIRE(plan.count == 3);
     CHECK(plan.refused == 0);
     CHECK(plan.guests[1]->name_view() == "two");
@@ -296,14 +297,15 @@ TEST_CASE("plan: a guest that cannot be is reported, and the others are planned"
     Log log{events};
     Book book{{recipe("big", 4096 * mebibyte), recipe("far", 2 * mebibyte, 0, 7), recipe("good", 2 * mebibyte)}};
     Drives drives;
-    Plan const plan = make_plan(book.info, book.heap, drives, log);
+    net::Networks networks;
+    Plan const plan = make_plan(book.info, book.heap, drives, networks, log);
     CHECK(plan.count == 1);
     CHECK(plan.refused == 2);
     CHECK(plan.guests[0]->name_view() == "good");
     CHECK(frames == "guest big stopped reason=load-error status=failed\nguest far stopped reason=load-error status=failed\n");
     book.manifest[100] ^= 1;
-    CHECK(make_plan(book.info, book.heap, drives, log).count == 0);
-    CHECK(make_plan(book.info, {}, drives, log).count == 0);
+    CHECK(make_plan(book.info, book.heap, drives, networks, log).count == 0);
+    CHECK(make_plan(book.info, {}, drives, networks, log).count == 0);
 }
 
 namespace {
@@ -395,7 +397,8 @@ TEST_CASE("plan: disks of every kind, in order; a drive's parts do not overlap")
               {whole, again, missing, file}};
     fake::LowMemory low{1 << 20};
     Drives drives;
-    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, log);
+    net::Networks networks;
+    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, networks, log);
     REQUIRE(plan.count == 1);
     CHECK(plan.guests[0]->disk_count == 1);
     CHECK(plan.guests[0]->disks[0]->medium.properties().sectors == 4096);
@@ -425,7 +428,8 @@ TEST_CASE("plan: a guest on another CPU reaches its drive through rings, under i
     Book book{{recipe("far", 2 * mebibyte, 0, 1)}, {entry}};
     fake::LowMemory low{1 << 20};
     Drives drives;
-    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, log);
+    net::Networks networks;
+    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, networks, log);
     REQUIRE(plan.count == 1);
     Disk const& planned = *plan.guests[0]->disks[0];
     CHECK(planned.remote != nullptr);

@@ -127,3 +127,30 @@ TEST_CASE("tools: plans that no machine could run are refused")
     plan.services.emplace_back();
     CHECK(fault_of(plan).contains("exactly one service"));
 }
+
+TEST_CASE("tools: networks and cards in the manifest")
+{
+    Folder folder;
+    folder.file("k");
+    auto const with = [&](std::string const& cards, std::string const& networks) {
+        return parse_description(R"({"networks": [)" + networks + R"(], "guests": [{"name": "g", "memory": "64m", "kernel": "k", "cards": [)" + cards + "]}]}", "d", folder.folder.path());
+    };
+    auto const plan = with(R"({"network": "lan"}, {"network": "two", "address": "52:54:00:00:00:07", "mtu": 9000, "any_source": true})", R"({"name": "lan"}, {"name": "two", "mode": "isolated"})");
+    REQUIRE(plan);
+    auto const manifest = make_manifest(*plan);
+    REQUIRE(manifest);
+    auto const reader = ManifestReader::parse(manifest->bytes);
+    REQUIRE(reader);
+    REQUIRE(reader->network_count() == 2);
+    REQUIRE(reader->card_count() == 2);
+    CHECK(reader->network(1).subnet == 0x0a4e'0100);
+    CHECK(reader->card(1).network == 1);
+    CHECK(reader->card(1).address[5] == 7);
+    CHECK(reader->card(1).mtu == 9000);
+    CHECK(reader->card(1).options == 1);
+    auto const wrong = make_manifest(with(R"({"network": "x"})", R"({"name": "lan"})").value());
+    REQUIRE(!wrong);
+    CHECK(wrong.error().text == "guest g: card 0 wants network x, which is not described");
+    CHECK(with("", R"({"name": "lan", "mode": "nat"})").error().text.contains("no network has a way out yet"));
+    CHECK(with(R"({"network": "lan", "mtu": 20})", "").error().text.contains("68 to 9000"));
+}

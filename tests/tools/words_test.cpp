@@ -3,6 +3,7 @@
 // Words of the command line: sizes, and what becomes the kernel's command line.
 #include "tools/kennel/size.hpp"
 #include "tools/kennel/command_line.hpp"
+#include "tools/kennel/network.hpp"
 #include <doctest/doctest.h>
 #include <vector>
 
@@ -56,4 +57,19 @@ TEST_CASE("tools: kernel arguments with spaces are quoted as Linux reads them")
     CHECK(line({"b c"}) == "console=ttyS0 \"b c\"");
     CHECK(line({"a=\"b c\""}) == "console=ttyS0 a=\"b c\"");
     CHECK(line({"a\nb"}) == "refused");
+}
+
+TEST_CASE("tools: networks and addresses of cards")
+{
+    CHECK(parse_hardware_address("52:54:00:Ab:cd:0f").value() == std::array<u8, 6>{0x52, 0x54, 0, 0xab, 0xcd, 0x0f});
+    for (auto const* word : {"", "52:54:00:ab:cd", "52:54:00:ab:cd:0f:1", "53:54:00:ab:cd:0f", "00:00:00:00:00:00", "5:54:00:ab:cd:0f", "52:54:00:ab:cd:0g", "52-54-00-ab-cd-0f"}) {
+        CAPTURE(word);
+        CHECK(!parse_hardware_address(word));
+    }
+    CHECK(usual_address("a", 0) == usual_address("a", 0));
+    CHECK(usual_address("a", 0) != usual_address("b", 0));
+    CHECK(usual_address("a", 0) != usual_address("a", 1));
+    CHECK((usual_address("a", 0)[0] & 3) == 2);
+    CHECK(parse_mode("isolated").value() == abi::NetworkMode::isolated);
+    CHECK(parse_mode("nat").error().text.contains("no network has a way out yet"));
 }

@@ -116,9 +116,41 @@ Or<DiskPlan> disk_from(Json const& json, std::string const& where, fs::path cons
     return disk;
 }
 
+Or<NetworkPlan> network_from(Json const& json, std::string const& where)
+{
+    auto const entry = TRY(Entry::open(json, where, {"name", "mode"}));
+    NetworkPlan network;
+    network.name = TRY(entry.text("name"));
+    if (entry.has("mode")) {
+        auto const mode = TRY(entry.text("mode"));
+        network.mode = TRY(parse_mode(mode));
+    }
+    return network;
+}
+
+Or<CardPlan> card_from(Json const& json, std::string const& where)
+{
+    auto const entry = TRY(Entry::open(json, where, {"network", "address", "mtu", "any_source"}));
+    CardPlan card;
+    card.network = TRY(entry.text("network"));
+    if (entry.has("address")) {
+        auto const address = TRY(entry.text("address"));
+        card.address = TRY(parse_hardware_address(address));
+    }
+    if (entry.has("mtu")) {
+        u32 const mtu = TRY(entry.number("mtu"));
+        if (mtu < 68 || mtu > 9000)
+            return bad_usage("{}: \"mtu\" must be from 68 to 9000", where);
+        card.mtu = static_cast<u16>(mtu);
+    }
+    if (entry.has("any_source"))
+        card.any_source = TRY(entry.yes("any_source"));
+    return card;
+}
+
 Or<GuestPlan> guest_from(Json const& json, std::string const& where, fs::path const& folder)
 {
-    auto const entry = TRY(Entry::open(json, where, {"name", "memory", "kernel", "initrd", "arguments", "service", "cpu", "weight", "policy", "attached", "disks"}));
+    auto const entry = TRY(Entry::open(json, where, {"name", "memory", "kernel", "initrd", "arguments", "service", "cpu", "weight", "policy", "attached", "disks", "cards"}));
     GuestPlan guest;
     guest.name = TRY(entry.text("name"));
     guest.memory = TRY(entry.size("memory"));
@@ -146,6 +178,8 @@ Or<GuestPlan> guest_from(Json const& json, std::string const& where, fs::path co
         guest.attached = TRY(entry.yes("attached"));
     for (auto const& disk : TRY(list_in(json, "disks", where)))
         guest.disks.push_back(TRY(disk_from(disk, std::format("{}: disk {}", where, guest.disks.size()), folder)));
+    for (auto const& card : TRY(list_in(json, "cards", where)))
+        guest.cards.push_back(TRY(card_from(card, std::format("{}: card {}", where, guest.cards.size()))));
     return guest;
 }
 
@@ -165,13 +199,15 @@ Or<Plan> parse_description(std::string_view text, std::string_view name, fs::pat
     auto const root = Json::parse(text, nullptr, false);
     if (root.is_discarded())
         return bad_usage("{}: not a JSON file", name);
-    TRY(Entry::open(root, std::string{name}, {"services", "guests", "options"}));
+    TRY(Entry::open(root, std::string{name}, {"services", "networks", "guests", "options"}));
 
     Plan plan;
     for (auto const& json : TRY(list_in(root, "services", name)))
         plan.services.push_back(TRY(service_from(json, std::format("{}: service {}", name, plan.services.size()), plan.services.empty())));
     if (plan.services.empty())
         plan.services.emplace_back();
+    for (auto const& json : TRY(list_in(root, "networks", name)))
+        plan.networks.push_back(TRY(network_from(json, std::format("{}: network {}", name, plan.networks.size()))));
     for (auto const& json : TRY(list_in(root, "guests", name)))
         plan.guests.push_back(TRY(guest_from(json, std::format("{}: guest {}", name, plan.guests.size()), folder)));
     if (!plan.guests.empty() && std::ranges::none_of(plan.guests, &GuestPlan::attached))

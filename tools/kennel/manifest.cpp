@@ -82,6 +82,50 @@ Or<abi::ManifestDisk> disk_entry(Manifest& manifest, DiskPlan const& disk, u32 n
     return entry;
 }
 
+struct NetworkTables { std::vector<u8> networks, cards; };
+
+// Networks lie in 10.78.0.0/16, which nothing else here uses; each gets the service of the guests on it.
+Or<NetworkTables> network_tables(Plan const& plan, abi::ManifestHeader& header)
+{
+    NetworkTables tables;
+    auto& counts = header.counts;
+    std::vector<std::optional<u32>> services(plan.networks.size());
+    for (u32 number = 0; number < plan.guests.size(); number++) {
+        GuestPlan const& guest = plan.guests[number];
+        for (u32 i = 0; i < guest.cards.size(); i++) {
+            CardPlan const& card = guest.cards[i];
+            auto const network = std::ranges::find(plan.networks, card.network, &NetworkPlan::name);
+            if (network == plan.networks.end())
+                return bad_usage("guest {}: card {} wants network {}, which is not described", guest.name, i, card.network);
+            auto& service = services[static_cast<usize>(network - plan.networks.begin())];
+            if (service.value_or(guest.service) != guest.service)
+                return bad_usage("network {}: guest {} belongs to another service than the guests before; a network is one service's", card.network, guest.name);
+            service = guest.service;
+            abi::ManifestCard entry{};
+            entry.guest   = number;
+            entry.network = static_cast<u32>(network - plan.networks.begin());
+            std::ranges::copy(card.address.value_or(usual_address(guest.name, i)), entry.address);
+            entry.mtu     = card.mtu;
+            entry.options = card.any_source ? static_cast<u32>(abi::CardOption::any_source) : 0;
+            append(tables.cards, entry);
+            counts.cards++;
+        }
+    }
+    for (u32 i = 0; i < plan.networks.size(); i++) {
+        NetworkPlan const& network = plan.networks[i];
+        abi::ManifestNetwork entry{};
+        put_text(entry.name, network.name);
+        if (network.name.size() >= sizeof entry.name)
+            return bad_usage("network {}: its name has more than {} characters", network.name, sizeof entry.name - 1);
+        entry.mode    = network.mode;
+        entry.service = services[i].value_or(0);
+        entry.subnet  = static_cast<u32>(0x0a4e'0000u + (i << 8));
+        append(tables.networks, entry);
+        counts.networks++;
+    }
+    return tables;
+}
+
 } // namespace
 
 Or<Manifest> make_manifest(Plan const& plan)
@@ -130,6 +174,9 @@ Or<Manifest> make_manifest(Plan const& plan)
     body.insert(body.end(), disks.begin(), disks.end());
 
     abi::ManifestHeader header{};
+    auto const tables = TRY(network_tables(plan, header));
+    for (auto const* table : {&tables.networks, &tables.cards})
+        body.insert(body.end(), table->begin(), table->end());
     header.magic         = abi::manifest_magic;
     header.version       = abi::manifest_version;
     header.size          = static_cast<u32>(sizeof header + body.size() + text.size());
@@ -149,7 +196,8 @@ Or<Manifest> make_manifest(Plan const& plan)
     std::memcpy(manifest.bytes.data(), &header, sizeof header);
 
     // The same reader as in the machine has the last word.
-    if (auto const read = ManifestReader::parse(manifest.bytes); !read)
+    auto const read = ManifestReader::parse(manifest.bytes);
+    if (!read)
         return bad_usage("this cannot be put into a manifest: {} {}", describe(read.error().error),
                          read.error().index == abi::no_file ? 0 : read.error().index);
     return manifest;

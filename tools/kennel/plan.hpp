@@ -6,6 +6,7 @@
 #include "hv/abi/manifest.hpp"
 #include "tools/kennel/disk.hpp"
 #include "tools/kennel/kernel_image.hpp"
+#include "tools/kennel/network.hpp"
 #include <optional>
 
 namespace kennel::tool {
@@ -28,11 +29,13 @@ struct GuestPlan {
     abi::StopPolicy         policy = abi::StopPolicy::stop;
     bool                    attached = false;   // gets what is typed
     std::vector<DiskPlan>   disks;              // vda, vdb, ...
+    std::vector<CardPlan>   cards;              // eth0, eth1, ...
 };
 
 struct Plan {
     std::vector<ServicePlan> services;
     std::vector<GuestPlan>   guests;
+    std::vector<NetworkPlan> networks;
     u32                      options = 0;       // abi::MachineOption bits
 };
 

@@ -26,6 +26,7 @@ struct Words {
     u64  ips = 100'000'000;
     bool verbose = false, trust_guests = false;
     std::vector<std::string> block, replace;
+    std::string net;                                    // empty: no network
 };
 
 Or<Plan> plan_from(Words const& words)
@@ -33,6 +34,8 @@ Or<Plan> plan_from(Words const& words)
     if (!words.machine.empty()) {
         if (!words.memory.empty())
             return bad_usage("either --machine=FILE or MEMORY and KERNEL can be given, not both");
+        if (!words.net.empty())
+            return bad_usage("{} describes the guests, their \"cards\" too: --net cannot be given beside it", words.machine);
         if (!words.block.empty())
             return bad_usage("{} describes the guests, their \"disks\" too: --block cannot be given beside it", words.machine);
         return read_description(words.machine);
@@ -53,6 +56,10 @@ Or<Plan> plan_from(Words const& words)
     guest.attached = true;
     for (auto const& word : words.block)
         guest.disks.push_back(TRY(parse_disk(word)));
+    if (!words.net.empty()) {
+        plan.networks.emplace_back().name = words.net;
+        guest.cards.emplace_back().network = words.net;
+    }
     plan.guests.push_back(std::move(guest));
     return plan;
 }
@@ -62,8 +69,8 @@ Or<Configuration> configuration_from(Words const& words)
 {
     if (!fs::path{words.memory}.extension().string().starts_with(".toml"))
         return Configuration{.plan = TRY(plan_from(words))};
-    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty())
-        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block or --machine can be given beside it", words.memory);
+    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty() || !words.net.empty())
+        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block, --net or --machine can be given beside it", words.memory);
     return use_configuration(words.memory);
 }
 
@@ -178,6 +185,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     option("--initrd", words->initrd, "The guest's initial RAM disk", "FILE");
     option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
         ->allow_extra_args(false)->take_all();
+    verb->add_flag("--net{net}", words->net, "A network card; --net=NETWORK names its network");
     option("--name", words->name, "The guest's name", "NAME");
     option("--policy", words->policy, "What happens when the guest stops", "stop|restart|hold");
     option("--emulator", words->emulator, "What the machine is made by; auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");

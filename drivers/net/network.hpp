@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One network, as one of the service's vCPUs sees it: its bridge, and what is connected to each port. The closed list of what
+// can be connected is here.
+#pragma once
+#include "drivers/net/bridge.hpp"
+#include "drivers/net/trunk.hpp"
+#include "drivers/virtio/net.hpp"
+#include <variant>
+
+namespace kennel::service::net {
+
+class Stack;
+
+// What is at the other end of each port.
+class NetworkEnds {
+public:
+    struct ServiceEnd { Stack* stack; u32 interface; };
+
+    // `number`: among the service's networks. `trunk_event`: of a trunk's reader.
+    NetworkEnds(u32 number, u64 trunk_event) : number_{number}, trunk_event_{trunk_event} {}
+
+    Delivery deliver(PortNumber port, Frame const& frame);
+
+protected:
+    using End = std::variant<std::monostate, VirtioNet*, Trunk*, ServiceEnd>;
+
+    End ends_[max_ports];
+    u32 number_;
+    u64 trunk_event_;
+};
+
+class Network : private NetworkEnds {
+public:
+    // `lifetime`: of learned addresses, in ticks.
+    Network(u32 number, u64 lifetime, u64 trunk_event) : NetworkEnds{number, trunk_event}, bridge_{*this, lifetime} {}
+    Network(Network const&) = delete;
+
+    // no_port: there are too many, or the address is taken.
+    PortNumber connect(VirtioNet& card, PortRecipe const& recipe) { return note(bridge_.add(recipe), &card); }
+    PortNumber connect(Trunk& trunk) { return note(bridge_.add({.own_address_only = false, .is_trunk = true}), &trunk); }
+    PortNumber connect(Stack& stack, u32 interface, MacAddress address) { return note(bridge_.add({.address = address}), ServiceEnd{&stack, interface}); }
+    bool fix(MacAddress address, PortNumber port) { return bridge_.fix(address, port); }
+
+    // From a port, to whom it is for.
+    void forward(PortNumber from, Frame const& frame);
+    // From a trunk: by the port it has here.
+    void arrived(Trunk const& trunk, Frame const& frame);
+
+    u32 number() const { return number_; }
+    u32 count() const { return bridge_.count(); }
+    PortCounters& counters(PortNumber port) { return bridge_.counters(port); }
+    std::string_view describe(PortNumber port) const
+    {
+        return std::holds_alternative<VirtioNet*>(ends_[port]) ? "guest" : std::holds_alternative<Trunk*>(ends_[port]) ? "trunk" : "service";
+    }
+
+private:
+    PortNumber note(PortNumber port, End end)
+    {
+        if (port != no_port)
+            ends_[port] = end;
+        return port;
+    }
+
+    Bridge<NetworkEnds> bridge_;
+};
+
+} // namespace kennel::service::net

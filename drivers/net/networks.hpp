@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All networks of a service: planned by vCPU 0 with the guests, then used by each vCPU for its own part. A network exists once
+// on each CPU that has a guest on it; between those CPUs run trunks, one in each direction, which the networks share.
+#pragma once
+#include "drivers/extents.hpp"
+#include "drivers/heap.hpp"
+#include "drivers/log.hpp"
+#include "drivers/net/neighbours.hpp"
+#include "drivers/net/network.hpp"
+#include "drivers/net/network_recipe.hpp"
+#include "drivers/net/stack.hpp"
+
+namespace kennel::service::net {
+
+class Networks {
+public:
+    // The event of a vCPU that has frames from others to take.
+    void ring_with(u64 event) { trunk_event_ = event; }
+    // The manifest's networks are checked.
+    void begin(ManifestReader const& manifest, u32 service, u32 cpus, u64 tsc_hz);
+
+    struct Maker { Heap& heap; Extents& extents; Log& log; };
+
+    // A card for a guest at home on `home`, named as the guest. Null: `why` says why not.
+    VirtioNet* add_card(Maker const& maker, abi::ManifestCard const& recipe, std::string_view guest, u32 home, Text& why);
+    // Once all cards are there: what connects the CPUs. False: no memory, which was said; guests on other CPUs are not reached.
+    bool finish(Maker const& maker);
+
+    u32 count() const { return count_; }
+    // Frames for this vCPU. True: there are more by now.
+    bool drain(u32 cpu);
+
+    // What the parts on this vCPU have counted.
+    void report(u32 cpu, Log& log);
+
+private:
+    struct Member { MacAddress address; u32 cpu = 0; };
+    struct Planned {
+        abi::ManifestNetwork recipe{};
+        bool       is_ours = false;
+        Network*   on[abi::max_cpus] = {};
+        Member     members[abi::max_cards + 1];       // and the service
+        u32        member_count = 0;
+        Neighbours neighbours{Subnet{}};
+    };
+
+    bool     run_services(Maker const& maker);
+    Network* part(Maker const& maker, u32 network, u32 cpu);
+    Trunk*   trunk(Maker const& maker, u32 from, u32 to);
+
+    Planned networks_[abi::max_networks];
+    u32     count_ = 0, cpus_ = 0;
+    u64     tsc_hz_ = 0, trunk_event_ = 0;
+    Trunk*  trunks_[abi::max_cpus][abi::max_cpus] = {};   // [from][to]
+    std::span<u8> ring_space_;
+    Stack   stack_;                                   // vCPU 0 only
+};
+
+} // namespace kennel::service::net

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See net.hpp.
+#include "drivers/virtio/net.hpp"
+#include "drivers/instructions.hpp"
+#include "drivers/net/network.hpp"
+
+namespace kennel::service {
+
+using net::Delivery;
+using net::Drop;
+using net::Frame;
+using net::Segmentation;
+
+namespace {
+
+// "Feature bits".
+namespace feature {
+constexpr u64 checksum = 1ull << 0, guest_checksum = 1ull << 1, mtu = 1ull << 3, mac = 1ull << 5, guest_tso4 = 1ull << 7, guest_tso6 = 1ull << 8;
+constexpr u64 host_tso4 = 1ull << 11, host_tso6 = 1ull << 12, mergeable = 1ull << 15, status = 1ull << 16;
+constexpr u64 all = checksum | guest_checksum | mtu | mac | guest_tso4 | guest_tso6 | host_tso4 | host_tso6 | mergeable | status;
+}
+
+// "Device configuration layout": struct virtio_net_config.
+struct Configuration { net::MacAddress address; u16 status, pairs, mtu; };
+static_assert(sizeof(Configuration) == 12);
+constexpr u16 link_up = 1;
+
+// "Device Operation": struct virtio_net_hdr. The number of buffers is there whatever was negotiated: we offer VERSION_1 only.
+struct Header {
+    u8  flags, segmentation;
+    u16 header_bytes, segment_bytes, checksum_start, checksum_offset, buffers;
+};
+static_assert(sizeof(Header) == 12);
+constexpr u8 needs_checksum = 1, tcp4 = 1, tcp6 = 4;
+
+constexpr u32 link_overhead = 14 + 4;                 // Ethernet header and a tag
+
+// Nothing: a kind of segmentation that was not offered.
+std::optional<net::Offload> offload_of(Header const& header)
+{
+    net::Offload offload;
+    offload.needs_checksum = header.flags & needs_checksum;
+    offload.checksum_start = header.checksum_start;
+    offload.checksum_offset = header.checksum_offset;
+    offload.segment_bytes = header.segment_bytes;
+    switch (header.segmentation) {
+    case 0:    break;
+    case tcp4: offload.segmentation = Segmentation::tcp4; break;
+    case tcp6: offload.segmentation = Segmentation::tcp6; break;
+    default:   return std::nullopt;
+    }
+    return offload;
+}
+
+Header header_of(net::Offload const& offload)
+{
+    Header header{};
+    if (offload.needs_checksum) {
+        header.flags = needs_checksum;
+        header.checksum_start = offload.checksum_start;
+        header.checksum_offset = offload.checksum_offset;
+    }
+    if (offload.segmentation != Segmentation::none) {
+        header.segmentation = offload.segmentation == Segmentation::tcp4 ? tcp4 : tcp6;
+        header.header_bytes = offload.header_bytes;
+        header.segment_bytes = offload.segment_bytes;
+    }
+    return header;
+}
+
+} // namespace
+
+VirtioNet::VirtioNet(net::MacAddress address, u16 mtu)
+    : transport{{.type = wire::DeviceType::network, .class_code = 0x02'00'00, .features = feature::all, .queue_count = 2, .queue_size = Queue::most, .writable_config = 0}},
+      address_{address}, mtu_{mtu}
+{
+}
+
+void VirtioNet::power_on()
+{
+    Configuration const configuration{address_, static_cast<u16>(link_ ? link_up : 0), 1, mtu_};
+    __builtin_memcpy(transport.config, &configuration, sizeof configuration);
+}
+
+void VirtioNet::set_link(bool up)
+{
+    if (up == link_)
+        return;
+    link_ = up;
+    power_on();
+    transport.config_changed();
+    if (transport.is_running() && transport.has(feature::status))
+        transport.interrupt_configuration();
+}
+
+void VirtioNet::changed(Transport::Change change)
+{
+    if (change == Transport::Change::reset) {
+        continue_at_ = ~0ull;
+        transport.finish_reset();                     // nothing is ever in flight here
+    } else if (change == Transport::Change::started) {
+        accepts_ = {.checksum = transport.has(feature::guest_checksum), .tcp4 = transport.has(feature::guest_tso4), .tcp6 = transport.has(feature::guest_tso6),
+                    .largest = mtu_ + link_overhead};
+        mergeable_ = transport.has(feature::mergeable);
+    }
+}
+
+void VirtioNet::kicked(u32 queue)
+{
+    if (queue == transmit_queue)                      // new buffers to receive into are found when a frame comes
+        send();
+}
+
+void VirtioNet::send()
+{
+    Queue& queue = transport.queue(transmit_queue);
+    continue_at_ = ~0ull;
+    if (!transport.is_running() || !network_)
+        return;
+    u64 const begin = time_stamp();
+    u64 moved = 0;
+    do {
+        while (moved < most_bytes) {
+            Queue::Taken const taken = queue.take(sent_);
+            if (taken == Queue::Taken::none)
+                break;
+            if (taken == Queue::Taken::broken) [[unlikely]] {
+                network_->counters(port_).dropped(Drop::bad_header);
+                return transport.break_down();
+            }
+            moved += frame_worth + send(sent_);
+            queue.give_back(sent_.head, 0);
+        }
+        if (queue.publish()) {
+            interrupts_++;
+            transport.interrupt_queue(transmit_queue);
+        }
+        if (moved >= most_bytes) [[unlikely]] {       // no kick is asked for: we look again by ourselves
+            u64 const now = time_stamp();
+            continue_at_ = now + pause * (now - begin);
+            return;
+        }
+    } while (queue.expect_kick());
+}
+
+u64 VirtioNet::send(Chain& chain)
+{
+    auto input = chain.input();
+    u64 const bytes = total_bytes(input);
+    auto const drop = [&](Drop why) {
+        network_->counters(port_).dropped(why);
+        return bytes;
+    };
+    Header header;
+    net::EthernetHeader ethernet;
+    if (chain.outside || !take_front(input, &header, sizeof header))
+        return drop(Drop::bad_header);
+    u64 const size = total_bytes(input);
+    if (size < sizeof ethernet)
+        return drop(Drop::runt);
+    if (size > net::max_frame || (header.segmentation == 0 && size > mtu_ + link_overhead))
+        return drop(Drop::oversized);
+    take_front(input, &ethernet, sizeof ethernet);
+    auto const offload = offload_of(header);
+    Frame frame{.head = {reinterpret_cast<u8 const*>(&ethernet), sizeof ethernet}, .rest = input, .skip = 0, .size = static_cast<u32>(size), .offload = {}};
+    if (offload)
+        frame.offload = *offload;
+    if (!offload || !net::check_offload(frame))
+        return drop(Drop::bad_offload);
+    network_->forward(port_, frame);
+    return bytes;
+}
+
+Delivery VirtioNet::receive(Frame const& frame)
+{
+    if (!transport.is_running() || !link_)
+        return Delivery::down;
+    return net::suit(frame, accepts_, [this](Frame const& suited) { return place(suited); });
+}
+
+// "Processing of Incoming Packets". Buffers are filled one by one and all given back together; when they do not suffice, none was.
+Delivery VirtioNet::place(Frame const& frame)
+{
+    Queue& queue = transport.queue(receive_queue);
+    net::FrameReader reader{frame};
+    Header const header = header_of(frame.offload);
+    u8 const* const header_bytes = reinterpret_cast<u8 const*>(&header);
+    u8* count[2] = {};                                // where the number of buffers goes, in the first of them
+    u16 used = 0;
+    do {
+        Queue::Taken const taken = queue.take(received_);
+        if (taken == Queue::Taken::none) {
+            queue.undo(used);
+            return Delivery::full;
+        }
+        if (taken == Queue::Taken::broken || received_.outside) [[unlikely]] {
+            transport.break_down();
+            return Delivery::down;
+        }
+        u32 written = 0, of_header = used ? sizeof header : 0;
+        for (Segment piece : received_.output()) {
+            while (of_header < sizeof header && piece.size) {
+                if (of_header >= offsetof(Header, buffers))
+                    count[of_header - offsetof(Header, buffers)] = piece.data;
+                *piece.data++ = header_bytes[of_header++];
+                piece.size--;
+                written++;
+            }
+            while (piece.size) {
+                auto const part = reader.next(piece.size);
+                if (part.empty())
+                    break;
+                copy_bytes(piece.data, part.data(), part.size());
+                piece.data += part.size();
+                piece.size -= static_cast<u32>(part.size());
+                written += static_cast<u32>(part.size());
+            }
+        }
+        queue.give_back(received_.head, written);
+        used++;
+        if (of_header < sizeof header || (reader.left() && !mergeable_) || written == 0) {
+            queue.undo(used);                         // its buffers are too small for this frame
+            return Delivery::oversized;
+        }
+    } while (reader.left());
+    *count[0] = static_cast<u8>(used);
+    *count[1] = static_cast<u8>(used >> 8);
+    if (queue.publish()) {
+        interrupts_++;
+        transport.interrupt_queue(receive_queue);
+    }
+    return Delivery::taken;
+}
+
+} // namespace kennel::service

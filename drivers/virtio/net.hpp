@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// virtio-net: a guest's network card. What the driver sends becomes a Frame and crosses the network's bridge before the next
+// is looked at; what is for the guest is copied into its buffers then and there, or dropped. Frames wait nowhere but in the
+// guests' own queues. One kick has so many bytes moved; the rest waits until continue_at(), when somebody else has had the
+// processor for most of the time since. virtio 1.2, "Network Device".
+#pragma once
+#include "drivers/net/counters.hpp"
+#include "drivers/net/offload.hpp"
+#include "drivers/net/port.hpp"
+#include "drivers/virtio/transport.hpp"
+
+namespace kennel::service {
+
+namespace net { class Network; }
+
+class VirtioNet {
+public:
+    VirtioNet(net::MacAddress address, u16 mtu);
+
+    Transport transport;
+
+    // Before the guest starts: the network's part on the guest's own CPU, and this card's number there.
+    void connect(net::Network& network, net::PortNumber port) { network_ = &network; port_ = port; }
+
+    void power_on();                                  // after the transport's
+    void changed(Transport::Change change);
+    void kicked(u32 queue);
+    void set_link(bool up);
+    // TSC value from which go_on() shall be called; ~0: nothing is left over.
+    u64  continue_at() const { return continue_at_; }
+    void go_on() { send(); }
+
+    // For the guest. Copied, or refused, when this returns.
+    net::Delivery receive(net::Frame const& frame);
+
+    net::MacAddress address() const { return address_; }
+    u64 interrupts() const { return interrupts_; }
+
+private:
+    static constexpr u32 receive_queue = 0, transmit_queue = 1;
+    static constexpr u64 most_bytes = 1 << 20;        // of one kick
+    static constexpr u64 frame_worth = 4096;          // what a frame costs beside its bytes, in bytes
+    static constexpr u64 pause = 4;                   // times as long as the work took
+
+    void send();
+    u64  send(Chain& chain);                          // bytes it had
+    net::Delivery place(net::Frame const& frame);
+
+    net::MacAddress address_;
+    u16             mtu_;
+    bool            link_ = true;
+    net::Network*   network_ = nullptr;
+    net::PortNumber port_ = net::no_port;
+    net::Accepts    accepts_;                         // by what the driver took
+    bool            mergeable_ = false;
+    u64             interrupts_ = 0;
+    u64             continue_at_ = ~0ull;
+    Chain           sent_, received_;                 // one is sent while another is received
+};
+
+} // namespace kennel::service

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See network.hpp.
+#include "tools/kennel/network.hpp"
+#include "hv/lib/checksum.hpp"
+#include <charconv>
+#include <vector>
+
+namespace kennel::tool {
+
+namespace {
+
+// A whole number of `base`, and nothing else.
+std::optional<u32> number(std::string_view text, int base, u32 least, u32 most)
+{
+    u32 value = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
+        return std::nullopt;
+    return value;
+}
+
+std::vector<std::string_view> split(std::string_view text)
+{
+    std::vector<std::string_view> parts;
+    for (;;) {
+        auto const colon = text.find(':');
+        parts.push_back(text.substr(0, colon));
+        if (colon == text.npos)
+            return parts;
+        text.remove_prefix(colon + 1);
+    }
+}
+
+} // namespace
+
+Or<abi::NetworkMode> parse_mode(std::string_view text)
+{
+    if (text == "isolated")
+        return abi::NetworkMode::isolated;
+    return bad_usage("a network's mode is isolated, not {}: no network has a way out yet", text);
+}
+
+Or<std::array<u8, 6>> parse_hardware_address(std::string_view text)
+{
+    auto const parts = split(text);
+    std::array<u8, 6> address{};
+    bool good = parts.size() == address.size();
+    for (usize i = 0; good && i < address.size(); i++) {
+        auto const byte = parts[i].size() == 2 ? number(parts[i], 16, 0, 255) : std::nullopt;
+        good = byte.has_value();
+        address[i] = static_cast<u8>(byte.value_or(0));
+    }
+    if (!good || (address[0] & 1) || address == std::array<u8, 6>{})
+        return bad_usage("{}: an address of a network card is wanted, such as 52:54:00:12:34:56, whose first byte is even", text);
+    return address;
+}
+
+std::array<u8, 6> usual_address(std::string_view guest, u32 card)
+{
+    // 52:54 has the bit of locally administered addresses. The rest has to be the same at each start, and differ between guests.
+    u32 const hash = crc32({reinterpret_cast<u8 const*>(guest.data()), guest.size()}) + card * 0x9e37'79b9u;
+    return {0x52, 0x54, static_cast<u8>(hash >> 24), static_cast<u8>(hash >> 16), static_cast<u8>(hash >> 8), static_cast<u8>(hash)};
+}
+
+} // namespace kennel::tool
