@@ -17,13 +17,15 @@ namespace {
 
 constexpr u64 largest_configuration = 1 << 20;   // bytes; a longer file is no configuration
 
+constexpr usize most_disks_of_guest = 8;         // as the service has room for
+
 constexpr std::string_view policies[] = {"stop", "restart", "hold"};   // abi::StopPolicy
 
 constexpr Key root_keys[] = {
     {"machine", "table",                 "", "the machine"},
     {"service", "tables, at most 4",     "", "service partitions"},
     {"guest",   "tables, 1 to 32",       "", "guests"},
-    {"network", "tables",                "", "networks",                             "guests have no network cards"},
+    {"network", "tables",                "", "networks",                             "kennel run --net gives one"},
 };
 constexpr Key machine_keys[] = {
     {"cpus",           "number, 1 to 32", "what the guests need", "its processors: for a real machine, the least it has"},
@@ -49,8 +51,20 @@ constexpr Key guest_keys[] = {
     {"policy",       "stop, restart or hold",    "stop",     "what happens when it stops"},
     {"service",      "name of a service",        "the first","the service it belongs to"},
     {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
-    {"disk",         "tables",                   "none",     "its disks",            "guests have no disks"},
-    {"network",      "tables",                   "none",     "its network cards",    "guests have no network cards"},
+    {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on"},
+    {"network",      "tables",                   "none",     "its network cards",    "kennel run --net gives one"},
+};
+
+constexpr Key disk_keys[] = {
+    {"file",          "path",                      "this, or ram",    "a file with the disk's content, raw; for an image also qcow2"},
+    {"ram",           "size",                      "this, or file",   "a disk of this size in memory, empty at each start"},
+    {"in_memory",     "true or false",             "false",           "the file's content is put into memory at start, and what is written is lost at the end"},
+    {"read_only",     "true or false",             "false",           "the guest can only read it"},
+    {"overlay",       "size",                      "none",            "what is written goes into memory, at most so much; the file stays as it is"},
+    {"write_through", "true or false",             "false",           "each write is on the medium before the guest hears that it is done"},
+    {"partition",     "text, 1 to 36 characters",  "the whole disk",  "only the partition with this label"},
+    {"partuuid",      "PARTUUID",                  "the whole disk",  "only this partition, as lsblk -o PARTUUID shows it"},
+    {"serial",        "text, 1 to 20 characters",  "the file's name", "as the guest sees it"},
 };
 
 constexpr SchemaTable tables[] = {
@@ -58,6 +72,7 @@ constexpr SchemaTable tables[] = {
     {"[machine]",   "the machine; may be left out",                                                    machine_keys},
     {"[[service]]", "a service partition, which serves guests; may be left out: then there is one",    service_keys},
     {"[[guest]]",   "a guest",                                                                         guest_keys},
+    {"[[guest.disk]]", "a disk of the guest before it",                                                disk_keys},
 };
 
 // Names and files that must be unique, with the place of the first.
@@ -180,6 +195,7 @@ private:
             consoles_.note(section, "console", "true", problems_, "console =");
         }
         read_files(section, guest);
+        read_disks(section, guest);
         result_.plan.guests.push_back(std::move(guest));
     }
 
@@ -227,6 +243,56 @@ private:
             report(section, "memory", check_memory(guest, *kernel, initrd_size.value_or(0)));
     }
 
+    void read_disks(Section const& section, GuestPlan& guest)
+    {
+        auto const sections = section.list("disk", disk_keys);
+        if (sections.size() > most_disks_of_guest)
+            sections[most_disks_of_guest].fault("", std::format("there are {} disks; {} are possible", sections.size(), most_disks_of_guest));
+        for (Section const& entry : sections) {
+            read_disk(entry, guest);
+            if (++disk_count_ == abi::max_disks + 1)
+                entry.fault("", std::format("{} disks of all guests are possible", abi::max_disks));
+        }
+    }
+
+    void read_disk(Section const& section, GuestPlan& guest)
+    {
+        DiskPlan disk;
+        auto const file = section.path("file", folder_);
+        auto const ram = section.size("ram");
+        if (section.has("file") == section.has("ram"))
+            section.fault("", "one of 'file' and 'ram' is needed: where its content is");
+        disk.file = file.value_or("");
+        disk.bytes = ram.value_or(0);
+        disk.kind = section.has("ram") ? abi::MediumKind::memory : section.yes("in_memory").value_or(false) ? abi::MediumKind::module : abi::MediumKind::drive;
+        disk.read_only = section.yes("read_only").value_or(false);
+        disk.overlay = section.size("overlay").value_or(0);
+        disk.write_through = section.yes("write_through").value_or(false);
+        disk.label = section.text("partition").value_or("");
+        if (auto const uuid = section.text("partuuid"))
+            disk.uuid = report(section, "partuuid", parse_uuid(*uuid));
+        disk.serial = section.text("serial").value_or(ram ? "ram" : "");
+        for (std::string_view const key : {"partition", "serial"})
+            if (auto const text = section.text(key); text && text->empty())
+                section.fault(key, std::format("'{}' is empty", key));
+        if (!file && !ram)
+            return;
+        report(section, file ? "file" : "ram", check_disk(disk));
+        if (disk.kind == abi::MediumKind::drive && !result_.plan.services[guest.service].owns_devices)
+            section.fault("file", std::format("{}: its service does not own the devices, so it has no drives: in_memory = true is possible", disk.file.string()));
+        std::error_code error;
+        if (disk.kind == abi::MediumKind::drive)
+            for (auto const& [other, place] : drives_)
+                if (fs::equivalent(other.file, disk.file, error) && !may_share(disk, other)) {
+                    section.fault("file", std::format("{}: line {} has it as well, and one of them writes to it: give each a partition of its own, or read_only or overlay to both",
+                                                      disk.file.string(), place.line));
+                    break;
+                }
+        if (disk.kind == abi::MediumKind::drive)
+            drives_.emplace_back(disk, section.place("file"));
+        guest.disks.push_back(std::move(disk));
+    }
+
     void add_up()
     {
         Plan const& plan = result_.plan;
@@ -265,6 +331,8 @@ private:
     std::optional<u32>     cpus_;
     std::vector<Section>   services_, guests_;
     Seen                   guest_names_, consoles_;
+    std::vector<std::pair<DiskPlan, Place>> drives_;    // of all guests so far
+    u32                    disk_count_ = 0;
 };
 
 } // namespace

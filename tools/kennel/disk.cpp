@@ -2,6 +2,7 @@
 //
 // See disk.hpp.
 #include "tools/kennel/disk.hpp"
+#include "tools/kennel/content.hpp"
 #include "tools/kennel/size.hpp"
 #include <algorithm>
 #include <charconv>
@@ -128,7 +129,8 @@ Or<void> check_disk(DiskPlan& disk)
         return bad_usage("{}: {}", name, error.message());
     if (size == 0)
         return bad_usage("{}: an empty file; a disk has at least one sector of {} bytes", name, sector);
-    if (size % sector != 0)
+    // A qcow2 file's own size says nothing of the disk in it; an image takes it converted.
+    if (size % sector != 0 && recognise(TRY(read_start(disk.file, content_start))) != Content::qcow2)
         return bad_usage("{}: its {} bytes are no multiple of {}, the size of a sector", name, size, sector);
     if (disk.kind == abi::MediumKind::module && size > largest_file)
         return bad_usage("{}: {} bytes; at most {} can be loaded into RAM", name, size, size_text(largest_file));
@@ -137,6 +139,13 @@ Or<void> check_disk(DiskPlan& disk)
     if (disk.serial.size() > sizeof abi::ManifestDisk::serial || !std::ranges::all_of(disk.serial, [](char c) { return c >= ' ' && c <= '~'; }))
         return bad_usage("{}: the serial '{}' is none: 1 to {} printable ASCII characters are possible", name, disk.serial, sizeof abi::ManifestDisk::serial);
     return {};
+}
+
+bool may_share(DiskPlan const& one, DiskPlan const& other)
+{
+    bool const parts = (!one.label.empty() || one.uuid) && (!other.label.empty() || other.uuid);
+    bool const apart = parts && !(one.label == other.label && one.uuid == other.uuid);
+    return apart || !(one.changes_file() || other.changes_file());
 }
 
 u64 disk_memory(DiskPlan const& disk)

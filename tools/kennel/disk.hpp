@@ -18,6 +18,7 @@ struct DiskPlan {
     bool            read_only = false, write_through = false;
     std::string     label;                  // only this partition ...
     std::optional<std::array<u8, 16>> uuid; // ... or this one, by its PARTUUID
+    bool            own_drive = false;      // on the machine's own drive, the one it starts from: no file of ours
 
     bool changes_file() const { return kind == abi::MediumKind::drive && !read_only && overlay == 0; }
 };
@@ -28,6 +29,7 @@ Or<std::array<u8, 16>> parse_uuid(std::string_view text);
 
 // What can be said without opening a machine: the file is one, and large enough for a sector. Fills in the serial and sizes.
 Or<void> check_disk(DiskPlan& disk);
+bool     may_share(DiskPlan const& one, DiskPlan const& other);   // one file: nobody writes what the other sees
 u64      disk_memory(DiskPlan const& disk); // RAM of the machine that it takes
 
 } // namespace kennel::tool

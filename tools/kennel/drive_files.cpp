@@ -53,7 +53,7 @@ Or<std::vector<DriveFile>> drives_for(std::vector<DiskPlan const*> const& disks)
 {
     std::vector<DriveFile> drives;
     for (DiskPlan const* disk : disks) {
-        if (disk->kind != abi::MediumKind::drive)
+        if (disk->kind != abi::MediumKind::drive || disk->own_drive)
             continue;
         std::error_code error;
         auto const path = fs::canonical(disk->file, error);
@@ -70,8 +70,7 @@ Or<std::vector<DriveFile>> drives_for(std::vector<DiskPlan const*> const& disks)
         for (DiskPlan const* other : disks) {
             if (other == disk)
                 break;
-            bool const apart = (!disk->label.empty() || disk->uuid) && (!other->label.empty() || other->uuid) && !(disk->label == other->label && disk->uuid == other->uuid);
-            if (other->kind == abi::MediumKind::drive && fs::equivalent(other->file, disk->file, error) && !apart && (disk->changes_file() || other->changes_file()))
+            if (other->kind == abi::MediumKind::drive && fs::equivalent(other->file, disk->file, error) && !may_share(*disk, *other))
                 return bad_usage("{}: used by two disks, and one of them writes to it: give each a partition of its own, or 'ro' or 'overlay' to both", disk->file.string());
         }
     }

@@ -73,6 +73,15 @@ Or<void> write_file(fs::path const& path, std::string_view text)
     return write_file(path, std::span{reinterpret_cast<u8 const*>(text.data()), text.size()});
 }
 
+Or<fs::path> canonical_path(fs::path const& path)
+{
+    std::error_code error;
+    auto real = fs::canonical(path, error);
+    if (error)
+        return bad_usage("{}: {}", path.string(), error.message());
+    return real;
+}
+
 std::string last_lines(fs::path const& path, usize count)
 {
     std::ifstream stream{path};

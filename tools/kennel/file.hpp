@@ -19,6 +19,7 @@ Or<u64>             size_of_file(fs::path const& path);                         
 Or<std::vector<u8>> read_start(fs::path const& path, usize count);               // the first bytes, or all of them
 Or<void>            write_file(fs::path const& path, std::span<u8 const> bytes);
 Or<void>            write_file(fs::path const& path, std::string_view text);
+Or<fs::path>         canonical_path(fs::path const& path);                        // of something that exists
 std::string         last_lines(fs::path const& path, usize count);   // "" when there is no such file
 fs::path            own_folder();                                     // of this program: the build folder
 

@@ -77,7 +77,7 @@ Or<abi::ManifestDisk> disk_entry(Manifest& manifest, DiskPlan const& disk, u32 n
         std::memcpy(entry.partition, disk.uuid->data(), disk.uuid->size());
     if (disk.kind == abi::MediumKind::module)
         entry.source = TRY(file_index(manifest.files, disk.file, guest.service, !disk.read_only && disk.overlay == 0));
-    if (disk.kind == abi::MediumKind::drive)
+    if (disk.kind == abi::MediumKind::drive && !disk.own_drive)
         entry.source = drive_number(manifest.drives, disk);
     return entry;
 }

@@ -66,9 +66,9 @@ Or<Output> Output::create(fs::path const& target)
     return Output{hidden, real, name};
 }
 
-Or<Output> Output::device(fs::path const& path)
+Or<Output> Output::device(fs::path const& path, bool in_use_too)
 {
-    int const file = open(path.c_str(), O_RDWR | O_EXCL | O_CLOEXEC);
+    int const file = open(path.c_str(), O_RDWR | (in_use_too ? 0 : O_EXCL) | O_CLOEXEC);
     if (file < 0)
         return machine_failed("{}: {}", path.string(), errno == EBUSY ? "in use" : std::strerror(errno));
     return Output{file, path, {}};

@@ -29,8 +29,8 @@ public:
     // A file beside `target` that has no name yet, or a hidden one where the file system cannot do without; gone with this
     // object, also when the program is killed (where it had no name), unless commit() put it in `target`'s place.
     static Or<Output> create(fs::path const& target);
-    // A device, opened so that the kernel refuses while something else has it.
-    static Or<Output> device(fs::path const& path);
+    // A device, opened so that the kernel refuses while something else has it, unless that shall not matter.
+    static Or<Output> device(fs::path const& path, bool in_use_too);
 
     Output(Output&& other) noexcept
         : file_{std::exchange(other.file_, -1)}, target_{std::move(other.target_)}, hidden_{std::exchange(other.hidden_, {})} {}

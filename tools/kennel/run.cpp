@@ -6,6 +6,7 @@
 #include "tools/kennel/configuration.hpp"
 #include "tools/kennel/description.hpp"
 #include "tools/kennel/esp.hpp"
+#include "tools/kennel/image_disks.hpp"
 #include "tools/kennel/session.hpp"
 #include "tools/kennel/size.hpp"
 #include <algorithm>
@@ -117,6 +118,9 @@ Or<ExitStatus> run(Words const& words)
         configuration.cpus = *words.cpus;
     if (configuration.cpus < 1 || configuration.cpus > abi::max_cpus)
         return bad_usage("--machine-cpus={}: 1 to {} are possible", configuration.cpus, abi::max_cpus);
+    for (DiskPlan const* disk : all_disks(plan))
+        if (disk->kind != abi::MediumKind::memory && TRY(is_qcow2(disk->file)))
+            return bad_usage("{}: a qcow2 disk; here it must be raw (qemu-img convert -O raw)", disk->file.string());
     auto const option = [&](abi::MachineOption value) { plan.options |= static_cast<u32>(value); };
     auto const choice = TRY(choose_emulator(words.emulator));
     bool const bochs = choice.emulator == Emulator::bochs_2 || choice.emulator == Emulator::bochs_3;

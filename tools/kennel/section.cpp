@@ -166,8 +166,9 @@ std::vector<Section> Section::list(std::string_view key, std::span<Key const> sc
             continue;
         }
         auto const* const title = table->get_as<std::string>("name");
-        sections.emplace_back(*table, title != nullptr ? std::format("{} {}", key, shortened(title->get())) : std::format("{} {}", key, sections.size() + 1),
+        sections.emplace_back(*table, std::format("{}{} {}", inner_ ? name_ + ": " : "", key, title != nullptr ? shortened(title->get()) : std::to_string(sections.size() + 1)),
                               schema, *problems_);
+        sections.back().inner_ = true;
     }
     return sections;
 }

@@ -52,6 +52,7 @@ private:
     toml::table const* table_;
     std::string        name_;      // as messages call it
     Problems*          problems_;
+    bool               inner_ = false;   // a table of a list: those inside it are named after it
 };
 
 } // namespace kennel::tool
