@@ -136,6 +136,8 @@ Or<ExitStatus> run(Words const& words)
     auto const replacements = TRY(replacements_from(words.replace));
     if (!choice.why.empty())
         say("{}", choice.why);
+    if (choice.emulator == Emulator::bochs_2 && configuration.cpus > 1)
+        say("Bochs 2.7 disturbs exceptions of guests when it has more than one CPU; tools/bochs builds a Bochs 3.0 that does not");
 
     block_ending_signals();
     auto const temporary = TRY(TemporaryFolder::create());
