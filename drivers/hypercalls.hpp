@@ -17,8 +17,8 @@ struct Answer {
 
 Answer hypercall(abi::Call call, u64 rdi = 0, u64 rsi = 0, u64 rdx = 0, u64 r8 = 0, u64 r9 = 0);
 
-// -> first: badge of the vCPU with an intercept, 0: only events.
-inline Answer wait() { return hypercall(abi::Call::wait); }
+// -> first: badge of the vCPU with an intercept, 0: only events. With a partition: it gets a message before, or the call is refused.
+inline Answer wait(u64 partition = 0, u64 address = 0, u64 data = 0) { return hypercall(abi::Call::wait, partition, address, data); }
 inline Answer reply_and_wait(u64 vcpu) { return hypercall(abi::Call::reply_and_wait, vcpu); }
 inline Status reply(u64 vcpu) { return hypercall(abi::Call::reply, vcpu).status; }
 

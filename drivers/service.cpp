@@ -37,10 +37,13 @@ void Service::run()
                     ended(*guest, end);
             }
         }
-        if (__atomic_load_n(&events_.summary, __ATOMIC_RELAXED)) [[unlikely]]
+        if (__atomic_load_n(&events_.summary, __ATOMIC_RELAXED)) [[unlikely]] {
+            outbox_.open = !answered;
             take_events();
+            outbox_.open = false;
+        }
         if (!answered) {
-            next = wait();
+            next = wait_for_more();
             continue;
         }
         u64 const badge = next.first;
@@ -52,10 +55,38 @@ void Service::run()
     }
 }
 
+// A guest's interrupt that was kept goes with the call.
+Answer Service::wait_for_more()
+{
+    if (u64 const partition = outbox_.partition) {
+        outbox_.partition = 0;
+        Answer const next = wait(partition, outbox_.address, outbox_.data);
+        if (next.status == Status::ok) [[likely]]
+            return next;
+        outbox_.sender->was_refused();
+    }
+    return wait();
+}
+
 void Service::take_events()
 {
     // Ordering: acquire pairs with hv's release: the bit lies there before the summary says so.
     u64 words = __atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE);
+    constexpr u64 own_words = (1u << Guest::first_event_word) - 1;
+    u64 const pending = words & own_words ? take_own_events(words) : 0;
+    for (words >>= Guest::first_event_word; words; words &= words - 1) {
+        u32 const word = static_cast<u32>(__builtin_ctzll(words));
+        serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
+    }
+    if (pending & bit(Event::clock)) [[unlikely]]
+        clock_came();
+    if (index_ == 0 && shared_.drives.in_use())
+        serve_drives(pending);
+}
+
+// All but doorbells and what follows from them: kept apart, so that a doorbell's way is short.
+[[gnu::noinline]] u64 Service::take_own_events(u64 words)
+{
     u64 const pending = __atomic_exchange_n(&events_.pending[0], 0, __ATOMIC_ACQUIRE);
     if (pending & bit(Event::plan_ready))
         start_guests();
@@ -71,14 +102,7 @@ void Service::take_events()
         ring(index_, Event::frames);
     if (u64 const word = disk_done_event / 64; words >> word & 1)
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
-    for (words >>= Guest::first_event_word; words; words &= words - 1) {
-        u32 const word = static_cast<u32>(__builtin_ctzll(words));
-        serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
-    }
-    if (pending & bit(Event::clock))
-        clock_came();
-    if (index_ == 0)
-        serve_drives(pending);
+    return pending;
 }
 
 // ---- devices ----
@@ -99,11 +123,12 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
 void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest)
 {
-    u32 const event = guest.platform.virtio.event_of(device, 0);
-    u64& busy = events_.busy[event / 64];
-    u64 const mask = 1ull << event % 64;
-    if (rest.in_flight != ((busy & mask) != 0)) [[unlikely]]
-        __atomic_store_n(&busy, busy ^ mask, __ATOMIC_RELAXED);
+    if (rest.changed) [[unlikely]] {
+        u32 const event = guest.platform.virtio.event_of(device, 0);
+        u64& busy = events_.busy[event / 64];
+        u64 const mask = 1ull << event % 64;
+        __atomic_store_n(&busy, rest.in_flight ? busy | mask : busy & ~mask, __ATOMIC_RELAXED);
+    }
     if (rest.continue_at != ~0ull) [[unlikely]]
         set_clock(rest.continue_at);
 }
@@ -125,8 +150,6 @@ void Service::disk_completed(Disk& disk)
 void Service::serve_drives(u64 pending)
 {
     Drives& drives = shared_.drives;
-    if (!drives.in_use())
-        return;
     if (pending & bit(Event::drive_channel))
         drives.interrupt(0, log_);
     if (pending & bit(Event::drive_channel_1))
@@ -225,6 +248,7 @@ void Service::start_guests()
         if (!is_home(guest))
             continue;
         by_badge_[guest.number + 1] = &guest;
+        guest.platform.interrupts.set_outbox(outbox_);
         if (!begin(guest, *shared_.info, log_)) {
             shared_.failed = true;
             over(guest);

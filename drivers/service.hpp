@@ -55,6 +55,8 @@ private:
     void power_off_if_done();
 
     void take_events();
+    u64  take_own_events(u64 words);
+    Answer wait_for_more();
     void serve_drives(u64 channels);
     void clock_came();
     void set_clock(u64 deadline);
@@ -76,6 +78,7 @@ private:
     u32              index_;
     bool             started_ = false;
     u64              clock_ = ~0ull;                  // as it was set
+    Outbox           outbox_;                         // of take_events(), for the wait behind it
     Log              log_;
     Guest*           by_badge_[abi::max_guests + 1] = {};
 };

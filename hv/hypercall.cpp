@@ -5,6 +5,7 @@
 #include "hv/cpu.hpp"
 #include "hv/event.hpp"
 #include "hv/intercept.hpp"
+#include "hv/interrupt.hpp"
 
 namespace kennel {
 
@@ -36,20 +37,22 @@ Action wait(Vcpu& service)
     return Action::reschedule;
 }
 
-[[gnu::noinline, gnu::cold]] Action refuse(Vcpu& service, u64 handle)
+Action send_and_wait(Vcpu& service, abi::Registers const& registers)
 {
-    Vcpu* guest = nullptr;
-    return finish(service, service.partition->handles->find(handle, Right::run, guest));
+    Partition* guest = nullptr;
+    Status status = service.partition->handles->find(registers.rdi, Right::interrupt, guest);
+    if (status == Status::ok) [[likely]]
+        status = raise_message(*service.cpu, *guest, registers.rsi, registers.rdx);
+    return status == Status::ok ? wait(service) : finish(service, status);
 }
 
 Action reply_and_wait(Vcpu& service, u64 handle)
 {
-    Vcpu* const guest = service.partition->handles->get<Vcpu>(handle, Right::run);
-    if (!guest) [[unlikely]]
-        return refuse(service, handle);
-    if (Status status = answer(*service.cpu, *guest); status != Status::ok) [[unlikely]]
-        return finish(service, status);
-    return wait(service);
+    Vcpu* guest = nullptr;
+    Status status = service.partition->handles->find(handle, Right::run, guest);
+    if (status == Status::ok) [[likely]]
+        status = answer(*service.cpu, *guest);
+    return status == Status::ok ? wait(service) : finish(service, status);
 }
 
 Action guest_call(Vcpu& vcpu)
@@ -76,7 +79,7 @@ Action hypercall(Vcpu& vcpu)
     if (number == static_cast<u64>(Call::reply_and_wait)) [[likely]]
         return reply_and_wait(vcpu, registers.rdi);
     if (number == static_cast<u64>(Call::wait))
-        return wait(vcpu);
+        return registers.rdi ? send_and_wait(vcpu, registers) : wait(vcpu);
     return other_call(vcpu, number);
 }
 

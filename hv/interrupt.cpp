@@ -96,8 +96,7 @@ abi::Status raise_message(Cpu& here, Partition& guest, u64 address, u64 data)
     for (Vcpu& vcpu : guest.vcpus) {
         u32 const id = vcpu.apic.id();
         // Logical x2APIC ids: 16 per cluster, and 8 bits reach the first half of cluster 0 only.
-        bool const hit = destination == 0xff || (logical ? id < 8 && ((destination >> id) & 1) : destination == id);
-        if (!hit)
+        if (destination != 0xff && (logical ? id >= 8 || !((destination >> id) & 1) : destination != id))
             continue;
         raise_interrupt(here, vcpu, static_cast<u8>(data), (data >> 15) & 1);
         if (lowest_priority || !logical)

@@ -137,6 +137,7 @@ void destroy_guest(Guest& guest)
     if (guest.partition)
         static_cast<void>(partition_destroy(guest.partition));   // fails only for a handle that is not ours
     guest.partition = guest.vcpu = 0;
+    guest.platform.interrupts.attach(0);
     guest.page = nullptr;
     guest.counters = nullptr;
     guest.state = GuestState::ended;

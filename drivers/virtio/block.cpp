@@ -56,8 +56,9 @@ u64 features_of(BlockProperties const& medium)
 VirtioBlock::VirtioBlock(Medium medium, std::string_view serial)
     : transport{{.type = wire::DeviceType::block, .class_code = 0x01'80'00, .features = features_of(medium.properties()), .queue_count = 1,
                  .queue_size = Queue::most, .writable_config = !medium.properties().read_only ? 1ull << offsetof(Configuration, writeback) : 0}},
-      medium_{std::as_const(medium)}, serial_{serial.substr(0, serial_bytes)}
+      medium_{std::as_const(medium)}
 {
+    __builtin_memcpy(serial_, serial.data(), std::min<usize>(serial.size(), serial_bytes));
 }
 
 void VirtioBlock::power_on()
@@ -129,12 +130,12 @@ void VirtioBlock::serve()
     moved_ = begun_ = 0;
     continue_at_ = ~0ull;
     do {
-        while (may_begin()) {
+        while (queue.has_more() && may_begin()) {
             Slot& slot = slots_[__builtin_ctz(free_)];
             Queue::Taken const taken = queue.take(slot.chain);
-            if (taken == Queue::Taken::none)
-                break;
-            if (taken == Queue::Taken::broken) [[unlikely]] {
+            if (taken != Queue::Taken::chain) [[unlikely]] {
+                if (taken == Queue::Taken::none)
+                    break;
                 counters_.malformed++;
                 transport.break_down();
                 return;
@@ -182,7 +183,7 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
     if (last.size == 0)
         output = output.first(output.size() - 1);
     Header header;
-    if (!take_front(input, &header, sizeof header)) {
+    if (!take_front(input, header)) {
         counters_.malformed++;
         return false;
     }
@@ -202,15 +203,10 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
     case Type::flush:
         request = BlockRequest::flush(number(slot));
         break;
-    case Type::get_id: {
-        char text[serial_bytes] = {};
-        __builtin_memcpy(text, serial_.data(), serial_.size());
-        u32 const room = static_cast<u32>(std::min<u64>(total_bytes(output), serial_bytes));
-        put_front(output, text, room);
-        slot.written = room;
+    case Type::get_id:
+        slot.written = put_front(output, serial_, serial_bytes);
         status = ok;
         return false;
-    }
     case Type::discard:
         status = parse_clearing(slot, BlockOperation::discard, input);
         return status == ok;
@@ -235,7 +231,7 @@ u8 VirtioBlock::parse_clearing(Slot& slot, BlockOperation operation, std::span<S
     BlockProperties const& medium = medium_.properties();
     bool const is_discard = operation == BlockOperation::discard;
     Clearing clearing;
-    if (medium.read_only || total_bytes(input) != sizeof clearing || !take_front(input, &clearing, sizeof clearing)) {
+    if (medium.read_only || total_bytes(input) != sizeof clearing || !take_front(input, clearing)) {
         counters_.malformed++;
         return io_error;
     }

@@ -22,7 +22,7 @@ public:
     static constexpr u32 pause = 15;                  // times as long as the work took: a sixteenth of the time goes to a guest that waits
     static constexpr u32 serial_bytes = 20;           // "Device Operation": VIRTIO_BLK_T_GET_ID
 
-    // The medium lives as long as this does, the serial number's text, too.
+    // The medium lives as long as this does.
     VirtioBlock(Medium medium, std::string_view serial);
 
     Transport transport;
@@ -32,6 +32,13 @@ public:
     void kicked() { serve(); }
     void completed();                                 // the medium's event came
     bool in_flight() const { return in_flight_ != 0; }
+    // in_flight() is another than it was the last time this was asked.
+    bool take_in_flight_change()
+    {
+        bool const before = was_in_flight_;
+        was_in_flight_ = in_flight();
+        return before != was_in_flight_;
+    }
     // TSC value from which go_on() shall be called; ~0: there is nothing left over.
     u64  continue_at() const { return continue_at_; }
     void go_on() { serve(); }
@@ -62,9 +69,10 @@ private:
     bool may_begin() const { return free_ && !waiting_ && moved_ < bytes_at_once && begun_ < requests_at_once; }
 
     Medium           medium_;
-    std::string_view serial_;
+    char             serial_[serial_bytes] = {};
     Counters         counters_;
     u32              in_flight_ = 0;
+    bool             was_in_flight_ = false;
     u64              moved_ = 0;                      // bytes, at once, since serve() began ...
     u32              begun_ = 0;                      // ... and requests
     u64              continue_at_ = ~0ull;

@@ -53,7 +53,7 @@ public:
     void configuration_written();
 
     // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing. -> what is left of it.
-    struct Rest { u64 continue_at = ~0ull; bool in_flight = false; };
+    struct Rest { u64 continue_at = ~0ull; bool in_flight = false, changed = false; };   // changed: in_flight is another than last time
     Rest kicked(u32 number, u32 queue);
     Rest completed(u32 number);
     // A medium still moves bytes of the guest's RAM.
@@ -70,7 +70,7 @@ private:
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
     void   carry_out(Entry& entry, Transport::Change change);
-    static Rest rest_of(VirtioBlock const& block) { return {block.continue_at(), block.in_flight()}; }
+    static Rest rest_of(VirtioBlock& block) { return {block.continue_at(), block.in_flight(), block.take_in_flight_change()}; }
 
     Entry entries_[most];
     u32   count_ = 0;

@@ -34,9 +34,7 @@ void VirtioEntropy::kicked()
                 filled += 8;
             }
             filled = std::min(filled, wanted);
-            if (filled)
-                put_front(chain_.output(), words, filled);
-            queue.give_back(chain_.head, filled);
+            queue.give_back(chain_.head, put_front(chain_.output(), words, filled));
         }
         if (queue.publish())
             transport.interrupt_queue(0);

@@ -2,7 +2,7 @@
 //
 // See queue.hpp.
 #include "drivers/virtio/queue.hpp"
-#include "drivers/block/segment_cursor.hpp"
+#include "drivers/instructions.hpp"
 
 namespace kennel::service {
 
@@ -25,12 +25,17 @@ bool take_front(std::span<Segment>& pieces, void* to, u32 bytes)
     return true;
 }
 
-bool put_front(std::span<Segment> pieces, void const* from, u32 bytes)
+u32 put_front(std::span<Segment const> pieces, void const* from, u32 bytes)
 {
-    if (total_bytes(pieces) < bytes)
-        return false;
-    SegmentCursor{}.scatter(pieces, static_cast<u8 const*>(from), bytes);
-    return true;
+    u32 done = 0;
+    for (Segment const& piece : pieces) {
+        u32 const part = std::min(bytes - done, piece.size);
+        copy_bytes(piece.data, static_cast<u8 const*>(from) + done, part);
+        done += part;
+        if (done == bytes)
+            break;
+    }
+    return done;
 }
 
 u64 total_bytes(std::span<Segment const> pieces)
@@ -58,6 +63,7 @@ bool Queue::start(GuestMemory const& memory, bool event_index)
     if (descriptors.empty() || available.empty() || used.empty())
         return false;
     memory_ = &memory;
+    part_ = memory.parts().front();
     descriptors_ = descriptors.data();
     available_ = available.data();
     used_ = used.data();
@@ -75,13 +81,9 @@ wire::Descriptor Queue::load_descriptor(u8 const* table, u32 index)
     return {low, static_cast<u32>(high), static_cast<u16>(high >> 32), static_cast<u16>(high >> 48)};
 }
 
-// False: a buffer to read behind one to write. "Message Framing" and "The Virtqueue Descriptor Table" forbid it, and no
-// device could tell which is which.
-bool Queue::add(Chain& chain, wire::Descriptor const& descriptor)
+// A buffer that is not all in the first part of the guest's RAM.
+[[gnu::noinline]] void Queue::add_in_pieces(Chain& chain, wire::Descriptor const& descriptor, bool is_output) const
 {
-    bool const is_output = descriptor.flags & wire::descriptor::write;
-    if (!is_output && chain.count != chain.readable)
-        return false;
     u64 address = descriptor.address;
     u32 rest = descriptor.length;
     while (rest && !chain.outside) {
@@ -95,7 +97,6 @@ bool Queue::add(Chain& chain, wire::Descriptor const& descriptor)
         address += piece.size();
         rest -= static_cast<u32>(piece.size());
     }
-    return true;
 }
 
 Queue::Taken Queue::follow(Chain& chain, u8 const* table, u32 size, u32 first)
@@ -106,7 +107,7 @@ Queue::Taken Queue::follow(Chain& chain, u8 const* table, u32 size, u32 first)
         if (index >= size)
             return break_down();
         wire::Descriptor const descriptor = load_descriptor(table, index);
-        if (descriptor.flags & wire::descriptor::indirect) {
+        if (descriptor.flags & wire::descriptor::indirect) [[unlikely]] {
             // Only as the last of the queue's own table, and never inside another.
             if (table != descriptors_ || (descriptor.flags & wire::descriptor::next) || descriptor.length == 0 ||
                 descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
@@ -116,8 +117,18 @@ Queue::Taken Queue::follow(Chain& chain, u8 const* table, u32 size, u32 first)
                 return break_down();
             return follow(chain, indirect.data(), descriptor.length / 16, 0);
         }
-        if (!add(chain, descriptor))
+        // A buffer to read behind one to write: "Message Framing" and "The Virtqueue Descriptor Table" forbid it, and no
+        // device could tell which is which.
+        bool const is_output = descriptor.flags & wire::descriptor::write;
+        if (!is_output && chain.count != chain.readable)
             return break_down();
+        u64 const offset = descriptor.address - part_.guest;
+        if (offset < part_.size && descriptor.length <= part_.size - offset && chain.count < Chain::most_pieces && descriptor.length && !chain.outside) [[likely]] {
+            chain.pieces[chain.count++] = {part_.host + offset, descriptor.length};
+            chain.readable += !is_output;
+        } else {
+            add_in_pieces(chain, descriptor, is_output);
+        }
         if (!(descriptor.flags & wire::descriptor::next))
             return Taken::chain;
         index = descriptor.next;

@@ -30,8 +30,18 @@ struct Chain {
 
 // Moves `bytes` out of the front of the pieces, which become that much shorter. False: there is not so much.
 bool take_front(std::span<Segment>& pieces, void* to, u32 bytes);
-// Fills the front of the pieces with `bytes`. False: there is not so much room; nothing was written.
-bool put_front(std::span<Segment> pieces, void const* from, u32 bytes);
+// The same for a header, which nearly always lies in a piece of its own.
+template<class T> bool take_front(std::span<Segment>& pieces, T& header)
+{
+    if (!pieces.empty() && pieces.front().size == sizeof header) [[likely]] {
+        __builtin_memcpy(&header, pieces.front().data, sizeof header);
+        pieces = pieces.subspan(1);
+        return true;
+    }
+    return take_front(pieces, &header, sizeof header);
+}
+// Fills the front of the pieces with as much of `bytes` as there is room for. -> how much
+u32  put_front(std::span<Segment const> pieces, void const* from, u32 bytes);
 u64  total_bytes(std::span<Segment const> pieces);
 
 class Queue {
@@ -52,6 +62,12 @@ public:
     bool start(GuestMemory const& memory, bool event_index);
     bool is_running() const { return state_ == State::running; }
 
+    // The driver has made something available that was not taken yet, or says so.
+    bool has_more() const
+    {
+        // Ordering: acquire pairs with the driver's barrier: entries and their buffers were written before the index.
+        return state_ == State::running && __atomic_load_n(reinterpret_cast<u16 const*>(available_ + wire::ring_index), __ATOMIC_ACQUIRE) != next_;
+    }
     enum class Taken : u8 { chain, none, broken };
     Taken take(Chain& chain);
     void  give_back(u16 head, u32 written);
@@ -69,11 +85,12 @@ private:
     static u16  load16(u8 const* at) { return __atomic_load_n(reinterpret_cast<u16 const*>(at), __ATOMIC_RELAXED); }
     static wire::Descriptor load_descriptor(u8 const* table, u32 index);
 
-    bool  add(Chain& chain, wire::Descriptor const& descriptor);
+    void  add_in_pieces(Chain& chain, wire::Descriptor const& descriptor, bool is_output) const;
     Taken follow(Chain& chain, u8 const* table, u32 size, u32 first);
     Taken break_down() { state_ = State::broken; return Taken::broken; }
 
     GuestMemory const* memory_ = nullptr;
+    GuestMemory::Part part_{};                        // the first part of it: nearly every buffer lies in there
     u8 const* descriptors_ = nullptr;
     u8 const* available_ = nullptr;
     u8*       used_ = nullptr;

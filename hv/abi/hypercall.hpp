@@ -25,6 +25,8 @@ enum class Status : u64 {
 enum class Call : u64 {
     // Sleep until an event or an intercept is there. -> rdi: badge of the vCPU with an intercept, 0 if only events;
     //   events are in the caller's EventPage. Returns at once when something is pending.
+    // rdi: 0, or a partition (interrupt) that is sent a message first: rsi, rdx as in interrupt_raise. Where that is refused,
+    //   nothing is waited for.
     wait = 1,
     // rdi: vCPU handle (right: run), its InterceptPage.reply is the answer; then as `wait`. -> as wait.
     //   bad_argument: action, vector or length out of range; bad_state: no intercept is waiting. Then nothing is waited for.

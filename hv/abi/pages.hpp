@@ -11,7 +11,7 @@
 
 namespace kennel::abi {
 
-inline constexpr u32 abi_version = 2;
+inline constexpr u32 abi_version = 3;
 
 struct InfoPage {
     u32 version;              // abi_version

@@ -142,6 +142,27 @@ TEST_CASE("request path: an interrupt the service raises reaches the guest with 
     CHECK(guest.vcpu->arch.interrupt == 0x41);
 }
 
+TEST_CASE("request path: a message may go with the wait, and nothing is waited for when it is refused")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    guest.vcpu->apic.write(ApicRegister::spurious, 0x1ff, 0);
+    REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    m.exit(PortExit{0xc000, 2, false});
+    REQUIRE(m.cpu().current == &m.service());
+    m.service().events->summary = 0;
+    m.service().events->pending[1] = 0;
+    CHECK(m.call(Call::wait, guest.partition, 0x1000, 0x41) == Status::bad_argument);
+    CHECK(m.call(Call::wait, guest.partition, 0xfee0'0000, 15) == Status::bad_argument);
+    CHECK(m.call(Call::wait, guest.handle, 0xfee0'0000, 0x41) == Status::bad_handle);
+    CHECK(m.call(Call::wait, 120, 0xfee0'0000, 0x41) == Status::bad_handle);
+    CHECK(m.cpu().current == &m.service());
+    m.call(Call::wait, guest.partition, 0xfee0'0000, 0x41);
+    CHECK(m.cpu().current == guest.vcpu);
+    CHECK(guest.vcpu->arch.interrupt == 0x41);
+}
+
 TEST_CASE("request path: ports nobody claims read all ones and swallow writes")
 {
     FakeMachine m;
