@@ -24,9 +24,4 @@ constexpr bool range_within(u64 base, u64 size, u64 outer, u64 outer_size)
     return base >= outer && size <= outer_size && base - outer <= outer_size - size;
 }
 
-constexpr bool ranges_meet(u64 a, u64 a_size, u64 b, u64 b_size)
-{
-    return a < b ? b - a < a_size : a - b < b_size;
-}
-
 } // namespace kennel

@@ -63,20 +63,21 @@ std::optional<u64> ApicModel::read(u32 msr, u64 now) const
     case Register::divide:              return divide_;
     default: break;
     }
-    if (msr >= Register::in_service && msr < Register::in_service + 8)
-        return in_service_.part(msr - Register::in_service);
-    if (msr >= Register::trigger_mode && msr < Register::trigger_mode + 8)
-        return level_.part(msr - Register::trigger_mode);
-    if (msr >= Register::requests && msr < Register::requests + 8)
-        return requests_.part(msr - Register::requests);
+    // Three sets of 256 bits, eight registers each, one behind the other.
+    if (msr >= Register::in_service && msr < Register::requests + 8) {
+        VectorSet const* const sets[] = {&in_service_, &level_, &requests_};
+        return sets[(msr - Register::in_service) / 8]->part(msr % 8);
+    }
     if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
         return lvt_[msr - Register::lvt_timer];
     return std::nullopt;
 }
 
-ApicWrite ApicModel::write_other(u32 msr, u64 value, u64 now)
+ApicWrite ApicModel::write(u32 msr, u64 value, u64 now)
 {
     using Register = ApicRegister;
+    if (msr == Register::tsc_deadline)
+        return {write_deadline(value) ? ApicAction::timer : ApicAction::done};
     if (msr == Register::command)
         return write_command(value);
     // "Reserved Bits": every other register has 32 bits, in a 64-bit MSR.
@@ -100,7 +101,13 @@ ApicWrite ApicModel::write_other(u32 msr, u64 value, u64 now)
         error_status_ = errors_;
         errors_ = 0;
         return {};
-    case Register::self_interrupt:                      // a legal vector did not come here
+    case Register::end_of_interrupt:
+        if (word != 0)
+            return {ApicAction::fault};
+        return {end_interrupt() ? ApicAction::interrupt : ApicAction::done};
+    case Register::self_interrupt:
+        if (is_legal(word))
+            return {interrupt_self(static_cast<u8>(word)) ? ApicAction::interrupt : ApicAction::done};
         if (word >= first_legal_vector)
             return {ApicAction::fault};
         report_error(Error::send_illegal_vector | Error::receive_illegal_vector);

@@ -94,17 +94,8 @@ public:
 
     // ---- the guest's accesses ----
     std::optional<u64> read(u32 msr, u64 now) const;    // none: #GP
-    ApicWrite write(u32 msr, u64 value, u64 now)
-    {
-        if (msr == ApicRegister::tsc_deadline)
-            return {write_deadline(value) ? ApicAction::timer : ApicAction::done};
-        if (msr == ApicRegister::end_of_interrupt && value == 0)
-            return {end_interrupt() ? ApicAction::interrupt : ApicAction::done};
-        if (msr == ApicRegister::self_interrupt && is_legal(value))
-            return {interrupt_self(static_cast<u8>(value)) ? ApicAction::interrupt : ApicAction::done};
-        return write_other(msr, value, now);
-    }
-    // The same three by name, for who has decoded the register. "TSC-Deadline Mode": 0 disarms; in the other modes the
+    ApicWrite write(u32 msr, u64 value, u64 now);
+    // Three of them by name, for who has decoded the register. "TSC-Deadline Mode": 0 disarms; in the other modes the
     // write does nothing (false), else deadline() changed.
     bool write_deadline(u64 value)
     {
@@ -196,7 +187,6 @@ private:
     void publish_deadline() { deadline_ = Masked::get(lvt_[timer]) ? no_deadline : expiry_; }
     TimerMode timer_mode() const { return Mode::get(lvt_[timer]); }
 
-    ApicWrite write_other(u32 msr, u64 value, u64 now);
     ApicWrite write_spurious(u32 value, u64 now);
     ApicWrite write_lvt(u32 index, u32 value, u64 now);
     ApicWrite write_command(u64 value);

@@ -34,6 +34,7 @@ void take_pending_interrupts(Cpu& cpu);            // host interrupts that did n
 
 // ---- one vCPU ----
 bool create_vcpu(Vcpu& vcpu);                      // false: pool used up
+void settle_vcpu(Vcpu& vcpu);                      // it is complete: from now on its secrets are mapped on its own CPU alone
 void skip_instruction(Vcpu& vcpu);                 // of the exit just taken
 void skip_bytes(Vcpu& vcpu, u32 length);           // for a decoded instruction; clears STI and MOV-SS blocking like the processor
 u32  instruction_length(Vcpu& vcpu);               // of the exit just taken
@@ -64,7 +65,7 @@ bool debug_registers_to_guest(Cpu& cpu, Vcpu& vcpu);   // false: not for this ki
 abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, Bytes size, u32 rights, abi::MemoryType type);
 void unmap(Partition& partition, GuestPhysical guest, Bytes size);
 void invalidate(Machine& machine, Partition& partition);             // on every CPU that ran it, complete on return
-void allow_port(Partition& partition, u16 first, u32 count, bool allowed);   // a service, before its vCPUs are made: I/O without exits
+void open_ports(Partition& partition);                               // a service, before its vCPUs are made: I/O without exits
 
 // ---- other CPUs and lines ----
 void kick(Machine& machine, Cpu& target);          // one IPI

@@ -19,28 +19,26 @@ void timer_interrupt(Cpu& cpu)
 {
     u64 const now = arch::now();
     u64 next = cpu.slice_end;
+    auto const consider = [&](u64 deadline) { next = deadline < next ? deadline : next; };
     cpu.timer_armed = ~0ull;
     if (now >= cpu.slice_end)
         cpu.attention = true, next = ~0ull;
     if (now >= cpu.gather_deadline)
         end_gathering(cpu);
-    if (cpu.gather_deadline < next)
-        next = cpu.gather_deadline;
+    consider(cpu.gather_deadline);
     for (Vcpu& vcpu : cpu.all) {
         if (vcpu.is_service) {
             if (now >= vcpu.clock_deadline) {
                 vcpu.clock_deadline = ~0ull;
                 ring(cpu, vcpu, vcpu.clock_event);
             }
-            if (vcpu.clock_deadline < next)
-                next = vcpu.clock_deadline;
+            consider(vcpu.clock_deadline);
         } else {
             if (now >= vcpu.apic.deadline()) {
                 vcpu.apic.timer_expired(now);
                 interrupt_arrived(vcpu);
             }
-            if (vcpu.apic.deadline() < next)
-                next = vcpu.apic.deadline();
+            consider(vcpu.apic.deadline());
         }
     }
     watch_deadline(cpu, next);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A physical CPU: a private part that only it touches, and a shared part others may. And the machine: what there is
-// one of. Neither is reachable by a global name; every function that needs one is given it.
+// A physical CPU: a private part that only it touches, on a page that no other CPU maps, and a shared part others may
+// touch. And the machine: what there is one of. Neither is reachable by a global name; every function that needs one is given it.
 #pragma once
 #include "hv/frames.hpp"
 #include "hv/interrupt.hpp"
@@ -16,6 +16,7 @@ struct CpuShared {
     std::atomic<bool> inbox_used{false};                        // a look without the lock
     std::atomic<u64>  invalidate_wanted{0}, invalidate_done{0}; // translations to drop: a count of orders
     std::atomic<bool> online{false};
+    u32 apic_id = 0;
 };
 
 struct Cpu {
@@ -24,7 +25,6 @@ struct Cpu {
     Machine*  machine = nullptr;
     Vcpu*     current = nullptr;                 // entered next
     u32       index = 0;
-    u32       apic_id = 0;
     u64       timer_armed = ~0ull;               // what the host timer is set to
     u64       slice_start = 0;                   // when `current` (or its service for it) began its turn
     u64       slice_end = ~0ull;
@@ -36,8 +36,10 @@ struct Cpu {
     List<Vcpu, &Vcpu::cpu_link> all;             // every vCPU of this CPU: whose deadline is next
 
     // -- shared --
-    CpuShared shared;
+    alignas(page_size) CpuShared shared;
 };
+
+static_assert(sizeof(Cpu) == 2 * page_size && offsetof(Cpu, shared) == page_size);
 
 struct Machine {
     abi::BootInfo const* boot = nullptr;

@@ -39,6 +39,12 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     return Action::reschedule;
 }
 
+[[gnu::cold, gnu::noinline]] Action cannot_go_on(Vcpu& vcpu, char const* what, abi::StopReason reason, u32 exit_reason, u64 qualification)
+{
+    count(vcpu, ExitCounter::other);
+    return vcpu.is_service ? service_failed(vcpu, what, exit_reason) : stop_vcpu(vcpu, reason, exit_reason, qualification);
+}
+
 Action unclaimed_port(Vcpu& vcpu, PortExit exit)
 {
     count(vcpu, ExitCounter::port_unclaimed);
@@ -257,9 +263,7 @@ Action dispatch(Vcpu& vcpu, DebugRegisterExit)
 Action dispatch(Vcpu& vcpu, XsetbvExit)
 {
     count(vcpu, ExitCounter::xsetbv);
-    abi::Registers& registers = vcpu.registers();
-    u64 const value = (registers.rdx << 32) | (registers.rax & 0xffff'ffff);
-    if ((registers.rcx & 0xffff'ffff) != 0 || !arch::write_xcr0(vcpu, value))
+    if ((vcpu.registers().rcx & 0xffff'ffff) != 0 || !arch::write_xcr0(vcpu, written_value(vcpu)))
         return general_protection_fault(vcpu);
     arch::skip_instruction(vcpu);
     return Action::resume;
@@ -319,27 +323,15 @@ Action dispatch(Vcpu& vcpu, WindowExit)
     return Action::resume;
 }
 
-Action dispatch(Vcpu& vcpu, MachineCheckExit)
-{
-    return vcpu.is_service ? service_failed(vcpu, "machine check") : stop_vcpu(vcpu, abi::StopReason::mce, 0, 0);
-}
-
-Action dispatch(Vcpu& vcpu, TripleFaultExit)
-{
-    count(vcpu, ExitCounter::other);
-    return vcpu.is_service ? service_failed(vcpu, "triple fault") : stop_vcpu(vcpu, abi::StopReason::triple_fault, 2, 0);
-}
-
+Action dispatch(Vcpu& vcpu, MachineCheckExit) { return cannot_go_on(vcpu, "machine check", abi::StopReason::mce, 0, 0); }
+Action dispatch(Vcpu& vcpu, TripleFaultExit) { return cannot_go_on(vcpu, "triple fault", abi::StopReason::triple_fault, 2, 0); }
 Action dispatch(Vcpu& vcpu, InvalidStateExit const& exit)
 {
-    count(vcpu, ExitCounter::other);
-    return vcpu.is_service ? service_failed(vcpu, "invalid state", exit.qualification) : stop_vcpu(vcpu, abi::StopReason::invalid_state, exit.reason, exit.qualification);
+    return cannot_go_on(vcpu, "invalid state", abi::StopReason::invalid_state, exit.reason, exit.qualification);
 }
-
 Action dispatch(Vcpu& vcpu, UnsupportedExit const& exit)
 {
-    count(vcpu, ExitCounter::other);
-    return vcpu.is_service ? service_failed(vcpu, "unsupported exit", exit.reason) : stop_vcpu(vcpu, abi::StopReason::unsupported, exit.reason, exit.qualification);
+    return cannot_go_on(vcpu, "unsupported exit", abi::StopReason::unsupported, exit.reason, exit.qualification);
 }
 
 } // namespace kennel

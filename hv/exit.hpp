@@ -4,7 +4,6 @@
 // words, dispatch.cpp has one overload for each. Nothing here knows a vendor's numbers.
 #pragma once
 #include "hv/address.hpp"
-#include <variant>
 
 namespace kennel {
 
@@ -36,9 +35,5 @@ struct MachineCheckExit {};
 struct TripleFaultExit {};
 struct InvalidStateExit { u32 reason; u64 qualification; };
 struct UnsupportedExit  { u32 reason; u64 qualification; };
-
-using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrReadExit, MsrWriteExit, ControlExit, DebugRegisterExit,
-                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WatchdogExit, WindowExit, NmiExit, MachineCheckExit,
-                            TripleFaultExit, InvalidStateExit, UnsupportedExit>;
 
 } // namespace kennel

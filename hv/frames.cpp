@@ -17,15 +17,6 @@ void* Pool::allocate()
     return block_->memory(frame);
 }
 
-void Pool::free(void* memory)
-{
-    memset(memory, 0, page_size);
-    Frame* frame = block_->frame(memory);
-    frame->next_free = free_;
-    free_ = frame;
-    free_count_++;
-}
-
 void Pool::adopt(Frame* frame)
 {
     frame->next_owned = owned_;

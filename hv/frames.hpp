@@ -37,7 +37,6 @@ public:
 
     // A zeroed frame, or nullptr when the pool is used up.
     void* allocate();
-    void  free(void* memory);                    // zeroes it: what it held is gone
     template<class T> T* create();               // a T in a frame of its own
 
     void  adopt(Frame* frame);                   // at boot: this frame is ours and free

@@ -49,35 +49,33 @@ abi::Status bind_interrupt(Machine& machine, Partition& service, u64 kind, u64 l
                     level = entry.level, active_low = entry.active_low;
             }
 
-    for (u32 i = 0; i < InterruptTable::capacity; i++) {
-        Interrupt& entry = machine.interrupts.entries[i];
-        if (entry.target)
-            continue;
-        u8 const vector = static_cast<u8>(HostVector::first_device + i);
-        entry = {nullptr, static_cast<u32>(event), 0, vector, level, kind == 2};
-        if (kind == 2) {
-            u64 address = 0;
-            u32 data = 0;
-            if (Status status = arch::message_for(machine, target.cpu->index, vector, address, data); status != Status::ok)
-                return status;
-            message = address | (static_cast<u64>(data) << 32);
-        } else {
-            // Taken by another event already?
-            for (Interrupt& other : machine.interrupts.entries)
-                if (other.target && !other.is_message && other.cookie == global_line)
-                    return Status::overlap;
-            auto cookie = arch::route_line(machine, global_line, level, active_low, vector, target.cpu->index);
-            if (!cookie)
-                return Status::bad_argument;
-            entry.cookie = *cookie;
-        }
-        entry.target = &target;
-        if (kind != 2)
-            arch::mask_line(machine, entry.cookie, false);
-        bound = &entry;
-        return Status::ok;
+    Interrupt* entry = nullptr;
+    for (Interrupt& other : machine.interrupts.entries) {
+        if (!other.target)
+            entry = entry ? entry : &other;
+        else if (kind != 2 && other.cookie == global_line)
+            return Status::overlap;            // taken by another event already
     }
-    return Status::full;
+    if (!entry)
+        return Status::full;
+    u8 const vector = static_cast<u8>(HostVector::first_device + (entry - machine.interrupts.entries));
+    u32 cookie = no_line;
+    if (kind == 2) {
+        u64 address = 0;
+        u32 data = 0;
+        if (Status status = arch::message_for(machine, target.index, vector, address, data); status != Status::ok)
+            return status;
+        message = address | (static_cast<u64>(data) << 32);
+    } else if (auto routed = arch::route_line(machine, global_line, level, active_low, vector, target.index)) {
+        cookie = *routed;
+    } else {
+        return Status::bad_argument;
+    }
+    *entry = {&target, static_cast<u32>(event), cookie, vector, level};
+    if (kind != 2)
+        arch::mask_line(machine, cookie, false);
+    bound = entry;
+    return Status::ok;
 }
 
 void acknowledge_interrupt(Machine& machine, Interrupt& interrupt)

@@ -19,13 +19,14 @@ struct HostVector {
     static constexpr u8 timer = 0xe0, kick = 0xe1, spurious = 0xff;
 };
 
+inline constexpr u32 no_line = ~0u;
+
 struct Interrupt {
     Vcpu* target = nullptr;      // service vCPU whose event is set; null: free
     u32   event  = 0;
-    u32   cookie = 0;            // architecture's name for the line
+    u32   cookie = 0;            // architecture's name for the line; no_line: a message
     u8    vector = 0;
     bool  level  = false;        // masked from arrival until interrupt_ack
-    bool  is_message = false;
 };
 
 // All bound interrupts of the machine, by vector: a vector means the same on every CPU.

@@ -14,8 +14,11 @@ using abi::MemoryKind, abi::MemoryType, abi::Status;
 
 constexpr u32 right_read = 1, right_write = 2, right_execute = 4;
 
-bool own_and_map(Partition& service, u64 base, u64 size, u32 rights, MemoryType type, bool is_ram)
+bool own_and_map(Partition& service, u64 base, u64 end, u32 rights, MemoryType type, bool is_ram)
 {
+    u64 const size = end - base;
+    if (size == 0)
+        return true;
     if (service.extent_count == max_extents)
         return false;
     // Neighbours of one kind are one extent, so that a range across their border is still owned as a whole.
@@ -31,20 +34,20 @@ bool own_and_map(Partition& service, u64 base, u64 size, u32 rights, MemoryType 
 // Only the text of its own image may be executed.
 bool map_memory(Machine& machine, Partition& service, u32 index, abi::ServiceImage const& image)
 {
+    constexpr u32 data = right_read | right_write;
     for (u32 i = 0; i < machine.boot->range_count && i < abi::max_ranges; i++) {
         abi::MemoryRange const& range = machine.boot->ranges[i];
         bool mapped = true;
         if (range.kind == MemoryKind::service && range.owner == index) {
-            u64 const text = image.executable_base, text_end = text + image.executable_size, end = range.base + range.size;
-            if (range_within(text, image.executable_size, range.base, range.size)) {
-                mapped = (text == range.base || own_and_map(service, range.base, text - range.base, right_read | right_write, range.type, true)) &&
-                         own_and_map(service, text, text_end - text, right_read | right_execute, range.type, true) &&
-                         (text_end == end || own_and_map(service, text_end, end - text_end, right_read | right_write, range.type, true));
-            } else {
-                mapped = own_and_map(service, range.base, range.size, right_read | right_write, range.type, true);
-            }
+            // In front of its text, the text, and behind; all of it in front where the text lies elsewhere.
+            u64 const end = range.base + range.size;
+            bool const has_text = range_within(image.executable_base, image.executable_size, range.base, range.size);
+            u64 const text = has_text ? image.executable_base : end, behind = has_text ? text + image.executable_size : end;
+            mapped = own_and_map(service, range.base, text, data, range.type, true) &&
+                     own_and_map(service, text, behind, right_read | right_execute, range.type, true) &&
+                     own_and_map(service, behind, end, data, range.type, true);
         } else if (range.kind == MemoryKind::device && service.owns_devices) {
-            mapped = own_and_map(service, range.base, range.size, right_read | right_write, range.type, false);
+            mapped = own_and_map(service, range.base, range.base + range.size, data, range.type, false);
         } else if (range.kind == MemoryKind::acpi && service.owns_devices) {
             mapped = arch::map(service, {range.base}, {range.base}, {range.size}, right_read, range.type) == Status::ok;
         }
@@ -143,7 +146,7 @@ void Machine::create_services()
         service->info = complete ? make_info(*this, *service, index, image) : nullptr;
         complete = service->info != nullptr;
         if (complete && service->owns_devices)
-            arch::allow_port(*service, 0, 0x10000, true);
+            arch::open_ports(*service);
         for (u32 i = 0; complete && i < cpu_count; i++)
             complete = make_vcpu(*this, *service, *cpus[i], image);
         if (!complete) {

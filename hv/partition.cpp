@@ -127,6 +127,8 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
     partition.ran_on.fetch_or(1u << cpu.index, std::memory_order_relaxed);
     cpu.all.push_back(*vcpu);
     partition.vcpus.push_back(*vcpu);
+    if (service)
+        arch::settle_vcpu(*vcpu);              // services' are settled when all of them are made
     return vcpu;
 }
 

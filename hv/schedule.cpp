@@ -31,12 +31,12 @@ void end_turn(Cpu& cpu, u64 now)
         return;
     if (used_up) {
         cpu.guests.push_back(*vcpu);
-    } else if (Vcpu* woken = cpu.guests.pop_front()) {
-        // It was interrupted for one that woke: that one first, then it goes on with what is left.
-        cpu.guests.push_front(*vcpu);
-        cpu.guests.push_front(*woken);
     } else {
+        // It was interrupted for one that woke: that one first, then it goes on with what is left.
+        Vcpu* woken = cpu.guests.pop_front();
         cpu.guests.push_front(*vcpu);
+        if (woken)
+            cpu.guests.push_front(*woken);
     }
 }
 

@@ -72,7 +72,7 @@ void enable_apic(Cpu& cpu)
     write(lvt_error, 1u << 16);
     write(divide, 0xb);                        // by 1
     write(lvt_timer, HostVector::timer | (host_features().tsc_deadline ? 2u << 17 : 0));
-    cpu.apic_id = registers ? read(id) >> 24 : read(id);
+    cpu.shared.apic_id = registers ? read(id) >> 24 : read(id);
 }
 
 void arm_timer(Cpu&, u64 deadline)
@@ -89,14 +89,14 @@ void arm_timer(Cpu&, u64 deadline)
 
 void end_of_interrupt(Cpu&) { write(eoi, 0); }
 
-void kick(Machine&, Cpu& target) { send(target.apic_id, HostVector::kick | (1u << 14)); }
+void kick(Machine&, Cpu& target) { send(target.shared.apic_id, HostVector::kick | (1u << 14)); }
 
 void send_init(u32 apic_id) { send(apic_id, (5u << 8) | (1u << 14)); }
 void send_startup(u32 apic_id, u8 page) { send(apic_id, (6u << 8) | (1u << 14) | page); }
 
 abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data)
 {
-    u32 const target = machine.cpus[cpu]->apic_id;
+    u32 const target = machine.cpus[cpu]->shared.apic_id;
     if (target > 0xff)
         return abi::Status::bad_argument;      // needs interrupt remapping
     address = 0xfee0'0000 | (target << 12);

@@ -49,7 +49,7 @@ struct CpuArch {
 struct GuestContext {
     void* extended = nullptr;              // XSAVE area, one frame
     u64   xcr0 = 1;
-    u64   star = 0, lstar = 0, cstar = 0, fmask = 0, kernel_gs_base = 0, tsc_aux = 0;
+    u64   msrs[6] = {};                    // in the order of guest_context.cpp
     u64   cr2 = 0;
     u64   debug[4] = {}, dr6 = 0xffff'0ff0;
     bool  debug_loaded = false;            // the guest uses the debug registers without exits for now
@@ -61,9 +61,8 @@ struct VcpuArch {
     u64   vmcs = 0;                        // host physical
     GuestContext context;
     CpuidTable const* cpuid = nullptr;
-    u64   mtrr_default = 0xc06;            // enabled, write-back. SDM, "IA32_MTRR_DEF_TYPE MSR"
-    u64   tsc_adjust = 0;
-    u64   misc_enable = 1;
+    static constexpr u64 kept_at_reset[3] = {0xc06, 0, 1};   // MTRR default type (enabled, write-back), TSC adjust, MISC_ENABLE (fast strings)
+    u64   kept[3] = {kept_at_reset[0], kept_at_reset[1], kept_at_reset[2]};   // what a guest wrote there, without effect
 };
 
 // Second-level address space: EPT. Its tables come from the partition's pool.

@@ -3,7 +3,6 @@
 // The CPUID policy. A bit a guest sees is one the processor has, this table allows, and hv serves. Hiding a bit blocks
 // nothing by itself: what must not work is blocked in controls.hpp and msr.cpp.
 #include "arch/x86/cpuid.hpp"
-#include "arch/x86/instructions.hpp"
 #include "arch/x86/registers.hpp"
 #include "arch/x86/vmx.hpp"
 
@@ -42,12 +41,6 @@ constexpr u32 kvm_features = bits({1, 3, 24});
 
 u32 word(char const* text) { return static_cast<u32>(text[0]) | static_cast<u32>(text[1]) << 8 | static_cast<u32>(text[2]) << 16 | static_cast<u32>(text[3]) << 24; }
 
-CpuidWords pass(u32 leaf, u32 subleaf = 0)
-{
-    CpuidResult const r = cpuid(leaf, subleaf);
-    return {r.eax, r.ebx, r.ecx, r.edx};
-}
-
 } // namespace
 
 void find_extended_features(HostFeatures& features)
@@ -84,18 +77,18 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     u32 const id = vcpu.apic.id(), host_last = cpuid(0).eax;
     bool const avx = features.xcr0 & Xcr0::avx, avx512 = features.xcr0 & bit(5);
 
-    CpuidWords vendor = pass(0);
+    CpuidWords vendor = cpuid(0);
     table->special = special_leaves;
     vendor.eax = 0x16;
     table->basic[0] = vendor;
     CpuidWords& one = table->basic[1];
-    one = pass(1);
+    one = cpuid(1);
     one.ebx = (one.ebx & 0xff00) | (1u << 16) | (id << 24);
     one.ecx = (one.ecx & leaf1_ecx & (avx ? ~0u : ~avx_bits_leaf1_ecx) & (features.xsave ? ~0u : ~bits({26}))) | leaf1_ecx_always;
     one.edx = one.edx & leaf1_edx;
-    table->basic[2] = pass(2);
+    table->basic[2] = cpuid(2);
     for (u32 i = 0; i < 4 && host_last >= 4; i++) {
-        CpuidWords c = pass(4, i);
+        CpuidWords c = cpuid(4, i);
         if ((c.eax & 31) == 0)
             break;
         c.eax &= 0x3fff;                                        // one logical processor shares it, one core
@@ -103,7 +96,7 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     }
     table->basic[6] = {leaf6_eax_always, 0, 0, 0};
     if (host_last >= 7) {
-        CpuidWords const seven = pass(7);
+        CpuidWords const seven = cpuid(7);
         u32 const no_avx = avx ? (avx512 ? 0u : avx512_bits_leaf7_ebx) : avx_bits_leaf7_ebx;
         table->basic[7] = {0, (seven.ebx & leaf7_ebx & ~no_avx) | leaf7_ebx_always, avx512 ? seven.ecx & leaf7_ecx : seven.ecx & bits({2}),
                            seven.edx & leaf7_edx};
@@ -112,11 +105,11 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     table->topology[1] = {0, 1, 0x201, id};                     // ... one core, per package
     if (features.xsave) {
         table->xsave[0] = {static_cast<u32>(features.xcr0), features.extended_size, features.extended_size, 0};
-        CpuidWords const one_d = pass(0xd, 1);
+        CpuidWords const one_d = cpuid(0xd, 1);
         table->xsave[1] = {one_d.eax & 7, 0, 0, 0};             // XSAVEOPT, XSAVEC, XGETBV 1; not XSAVES
         for (u32 i = 2; i < 10; i++)
             if (features.xcr0 & bit(i))
-                table->xsave[i] = pass(0xd, i);
+                table->xsave[i] = cpuid(0xd, i);
     }
     // The same frequency everywhere: crystal x numerator / denominator = TSC = APIC timer. SDM, "Time Stamp Counter and
     // Nominal Core Crystal Clock". The crystal is what the APIC timer counts, in our model the TSC itself.
@@ -130,13 +123,13 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
 
     u32 const extended_last = cpuid(0x80000000).eax;
     table->extended[0] = {0x80000008, 0, 0, 0};
-    CpuidWords const e1 = pass(0x80000001);
+    CpuidWords const e1 = cpuid(0x80000001);
     u32 const no_rdtscp = rdmsr(Msr::vmx_secondary) & bit(32 + 3) ? 0 : bits({27});
     table->extended[1] = {0, 0, e1.ecx & extended1_ecx, e1.edx & extended1_edx & ~no_rdtscp};
     for (u32 leaf = 2; leaf <= 6 && 0x80000000 + leaf <= extended_last; leaf++)
-        table->extended[leaf] = pass(0x80000000 + leaf);        // brand string, caches
+        table->extended[leaf] = cpuid(0x80000000 + leaf);        // brand string, caches
     table->extended[7] = {0, 0, 0, 1u << 8};                    // invariant TSC: it is, for a guest that never leaves this CPU
-    table->extended[8] = {(pass(0x80000008).eax & 0xffff), 0, 0, 0};
+    table->extended[8] = {(cpuid(0x80000008).eax & 0xffff), 0, 0, 0};
 
     table->own[0] = {0x40000001, word("Kenn"), word("elKe"), word("nnel")};
     table->own[1] = {abi::abi_version, 0, 0, 0};
@@ -174,11 +167,9 @@ u32 compacted_size(CpuidTable const& table, u64 xcr0)
 [[gnu::noinline]] CpuidWords special(Vcpu& vcpu, u32 leaf, u32 subleaf)
 {
     CpuidTable const* table = vcpu.arch.cpuid;
-    if (table == &service_cpuid) {
-        // A service: the processor as it is. It holds no secret, and there is nothing hv would not let it use but the FPU.
-        CpuidResult const r = cpuid(leaf, subleaf);
-        return {r.eax, r.ebx, r.ecx, r.edx};
-    }
+    // A service: the processor as it is. It holds no secret, and there is nothing hv would not let it use but the FPU.
+    if (table == &service_cpuid)
+        return cpuid(leaf, subleaf);
     if (leaf == 1) {                                   // SDM, "CPUID": OSXSAVE mirrors CR4
         CpuidWords words = table->basic[1];
         words.ecx |= static_cast<u32>((vmread(vmcs::guest_cr4) & Cr4::osxsave) << (27 - 18));

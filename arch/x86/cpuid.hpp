@@ -3,10 +3,11 @@
 // What a guest's CPUID says: a table made when the vCPU is, so that answering copies four words.
 #pragma once
 #include "arch/x86/host.hpp"
+#include "arch/x86/instructions.hpp"
 
 namespace kennel::arch {
 
-struct CpuidWords { u32 eax, ebx, ecx, edx; };
+using CpuidWords = CpuidResult;
 
 struct CpuidTable {
     static constexpr u32 basic_count = 0x1c, extended_count = 9, hypervisor_count = 2, kvm_count = 2;

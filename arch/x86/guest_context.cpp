@@ -10,10 +10,14 @@
 #include "arch/x86/vmx.hpp"
 #include "hv/log.hpp"
 #include <cstring>
+#include <span>
 
 namespace kennel::arch {
 
 namespace {
+
+constexpr u32 switched_msrs[] = {Msr::star, Msr::lstar, Msr::cstar, Msr::fmask, Msr::kernel_gs_base, Msr::tsc_aux};
+static_assert(std::size(switched_msrs) == std::size(GuestContext{}.msrs));
 
 void save(GuestContext& context)
 {
@@ -24,12 +28,8 @@ void save(GuestContext& context)
     } else {
         fxsave(context.extended);
     }
-    context.star = rdmsr(Msr::star);
-    context.lstar = rdmsr(Msr::lstar);
-    context.cstar = rdmsr(Msr::cstar);
-    context.fmask = rdmsr(Msr::fmask);
-    context.kernel_gs_base = rdmsr(Msr::kernel_gs_base);
-    context.tsc_aux = rdmsr(Msr::tsc_aux);
+    for (usize i = 0; i < std::size(switched_msrs); i++)
+        context.msrs[i] = rdmsr(switched_msrs[i]);
     context.cr2 = read_cr2();
     if (context.debug_loaded) {
         u64 const now[4] = {read_dr<0>(), read_dr<1>(), read_dr<2>(), read_dr<3>()};
@@ -48,12 +48,8 @@ void load(GuestContext const& context)
     } else {
         fxrstor(context.extended);
     }
-    wrmsr(Msr::star, context.star);
-    wrmsr(Msr::lstar, context.lstar);
-    wrmsr(Msr::cstar, context.cstar);
-    wrmsr(Msr::fmask, context.fmask);
-    wrmsr(Msr::kernel_gs_base, context.kernel_gs_base);
-    wrmsr(Msr::tsc_aux, context.tsc_aux);
+    for (usize i = 0; i < std::size(switched_msrs); i++)
+        wrmsr(switched_msrs[i], context.msrs[i]);
     write_cr2(context.cr2);
 }
 
@@ -98,6 +94,10 @@ void release_vcpu(Cpu& cpu, Vcpu& vcpu)
         panic("VMCLEAR failed");
     if (cpu.arch.loaded == &vcpu)
         cpu.arch.loaded = nullptr;
+    // Cleared before another CPU can see them.
+    for (void* page : {static_cast<void*>(vcpu.page), vcpu.arch.context.extended, vcpu.partition->pool.block().pointer<void>({vcpu.arch.vmcs})})
+        memset(page, 0, page_size);
+    set_secrets(vcpu, false);
 }
 
 // To a guest: its registers in, the last one's out. To a service that is not the last guest's own: the last one's out.
@@ -112,7 +112,7 @@ void switch_context(Cpu& cpu, Vcpu& vcpu)
         load(vcpu.arch.context);
     } else {
         write_cr2(0);
-        for (u32 index : {Msr::star, Msr::lstar, Msr::cstar, Msr::fmask, Msr::kernel_gs_base, Msr::tsc_aux})
+        for (u32 index : switched_msrs)
             wrmsr(index, 0);
     }
 }

@@ -10,7 +10,7 @@ namespace kennel::arch {
 // The same on every CPU (a CPU that differs is left out, see smp.cpp). Written once, before the others start.
 struct HostFeatures {
     bool x2apic = false, tsc_deadline = false, ept_1g = false, no_page_size_erratum = false, xsave = false;
-    bool invvpid_single = false, ept_single = false;
+    bool invvpid_single = false;
     u64  xcr0 = 0;                    // extended states a guest may use
     u32  extended_size = 512;         // bytes of an XSAVE area holding them
     u64  vmx_basic = 0;
@@ -25,6 +25,8 @@ HostFeatures& host_features_for_boot();
 HostPaging& host_paging();
 
 // host_tables.cpp: GDT, TSS, IDT and stacks of one CPU.
+Cpu& make_cpu(Machine& machine, u32 index);
+void keep_private(Cpu& cpu);          // its own part of hv's memory, on this CPU alone; after HostPaging::divide
 void setup_stacks(Machine& machine, Cpu& cpu);
 void load_tables(Cpu& cpu);
 struct HostSelector { static constexpr u16 code = 0x08, data = 0x10, task = 0x28; };
@@ -49,8 +51,8 @@ void find_io_apics(Machine& machine);
 // vmx.cpp
 void find_vmx_features();
 char const* enter_vmx_root(Machine& machine, Cpu& cpu);   // null: done; else why not
+void set_secrets(Vcpu const& vcpu, bool is_private);      // its registers, extended state and VMCS: mapped on its own CPU alone
 void load_vcpu(Cpu& cpu, Vcpu& vcpu);                     // makes its VMCS current, and its context where it has one
-void vmx_set_ports(Partition& partition, u16 first, u32 count, bool allowed);
 
 // guest_context.cpp
 void switch_context(Cpu& cpu, Vcpu& vcpu);
@@ -58,6 +60,8 @@ void drop_context(Cpu& cpu, Vcpu& vcpu);                  // what the processor 
 
 // smp.cpp
 void start_other_cpus(Machine& machine);
+void let_cpus_run(Machine& machine);
+void invalidate(Machine& machine, u32 cpus);              // translations of these, one bit each; complete on return
 
 // serial.cpp
 void setup_log(Machine& machine);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GDT, TSS, IDT and stacks of a CPU, and what happens when an exception reaches hv: a report and the end.
-// Stacks of CPU n, in 64 KiB from stacks_virtual_base + n * 64 KiB; pages that are not named are guard pages:
-//   0x1000-0x4fff   main      0x6000-0x6fff   NMI      0x8000-0x8fff   machine check      0xa000-0xbfff   all other exceptions
+// What is CPU n's, in 64 KiB from stacks_virtual_base + n * 64 KiB; pages that are not named are guard pages:
+//   0x1000-0x4fff   main stack     0x6000-0x6fff   NMI     0x8000-0x8fff   machine check     0xa000-0xbfff   all other exceptions
+//   0xd000-0xefff   its Cpu (the boot CPU's is in the image): private page, shared page
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/registers.hpp"
@@ -22,7 +23,7 @@ struct Gate { u64 low, high; };
 Gate idt[256];
 
 constexpr u64 stack_span = 0x10000;
-u64 stacks_of(Cpu const& cpu) { return stacks_virtual_base + cpu.index * stack_span; }
+constexpr u64 stacks_of(u32 cpu) { return stacks_virtual_base + cpu * stack_span; }
 
 void map_stack(Machine& machine, u64 from, u64 to)
 {
@@ -30,6 +31,7 @@ void map_stack(Machine& machine, u64 from, u64 to)
         void* page = machine.master.lock()->allocate();
         if (!page)
             panic("hv's pool is too small for its stacks");
+        host_paging().unmap_page(reinterpret_cast<u64>(page));   // here and nowhere else
         host_paging().map_page(at, machine.block.physical(page), Page::writable | Page::no_execute);
     }
 }
@@ -48,9 +50,29 @@ void fill_idt()
 
 u64 idt_base() { return reinterpret_cast<u64>(idt); }
 
+Cpu& make_cpu(Machine& machine, u32 index)
+{
+    u64 const at = stacks_of(index) + 0xd000;
+    map_stack(machine, at, at + sizeof(Cpu));
+    Cpu& cpu = *new (reinterpret_cast<void*>(at)) Cpu{};
+    cpu.machine = &machine;
+    cpu.index = index;
+    machine.cpus[index] = &cpu;
+    return cpu;
+}
+
+void keep_private(Cpu& cpu)
+{
+    for (u64 page = 0; page < 0xd; page++)
+        host_paging().set_private(cpu.index, stacks_of(cpu.index) + page * page_size, true);
+    for (Vcpu& vcpu : cpu.all)
+        set_secrets(vcpu, true);
+    host_paging().set_private(cpu.index, reinterpret_cast<u64>(&cpu), true);
+}
+
 void setup_stacks(Machine& machine, Cpu& cpu)
 {
-    u64 const base = stacks_of(cpu);
+    u64 const base = stacks_of(cpu.index);
     map_stack(machine, base + 0x1000, base + 0x5000);
     map_stack(machine, base + 0x6000, base + 0x7000);
     map_stack(machine, base + 0x8000, base + 0x9000);

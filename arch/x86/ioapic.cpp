@@ -49,7 +49,7 @@ void find_io_apics(Machine& machine)
 std::optional<u32> route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu)
 {
     Chip* chip = chip_of(global_line);
-    u32 const target = machine.cpus[cpu]->apic_id;
+    u32 const target = machine.cpus[cpu]->shared.apic_id;
     if (!chip || target > 0xff)
         return std::nullopt;
     u32 const entry = 0x10 + 2 * (global_line - chip->first);

@@ -16,7 +16,8 @@ namespace {
 enum class Rule : u8 {
     constant,      // reads the value; a write is refused
     ignore,        // reads the value; a write is dropped: Linux writes it unguarded or harmlessly
-    apic_base, efer, pat, mtrr_default, tsc_adjust, misc_enable, tsc,
+    kept,          // reads what was written last, `value` says which of VcpuArch::kept it is
+    apic_base, efer, pat, tsc,
 };
 
 struct Row { u32 index; Rule rule; u64 value; char const* reason; };
@@ -25,16 +26,16 @@ constexpr Row rows[] = {
     { Msr::tsc,               Rule::tsc,          0,       "a write is dropped: the TSC is the machine's clock, offset 0" },
     { Msr::apic_base,         Rule::apic_base,    0,       "x2APIC mode, which a guest cannot leave" },
     { Msr::feature_control,   Rule::constant,     1,       "locked, no VT-x inside" },
-    { Msr::tsc_adjust,        Rule::tsc_adjust,   0,       "kept, without effect; firmware left 0" },
+    { Msr::tsc_adjust,        Rule::kept,         1,       "kept, without effect; firmware left 0" },
     { Msr::bios_sign_id,      Rule::ignore,       1ull << 32, "microcode revision 1: Linux reads it unguarded" },
     { Msr::platform_info,     Rule::constant,     0,       "no ratios to report: the frequency is in CPUID 15h" },
     { Msr::mtrr_cap,          Rule::constant,     0,       "no variable or fixed ranges: EPT has the types" },
     { Msr::mcg_cap,           Rule::constant,     0,       "no machine-check banks: the machine's are not the guest's" },
     { Msr::mcg_status,        Rule::ignore,       0,       "goes with it" },
-    { Msr::misc_enable,       Rule::misc_enable,  1,       "fast strings on; read at start by every kernel" },
+    { Msr::misc_enable,       Rule::kept,         2,       "fast strings on; read at start by every kernel" },
     { Msr::debugctl,          Rule::ignore,       0,       "LBR and BTS are off (XSA-269): what is written stays 0" },
     { Msr::pat,               Rule::pat,          0,       "in the VMCS; checked as the processor would" },
-    { Msr::mtrr_def_type,     Rule::mtrr_default, 0,       "Linux turns it off and on around its PAT setup" },
+    { Msr::mtrr_def_type,     Rule::kept,         0,       "Linux turns it off and on around its PAT setup" },
     { Msr::efer,              Rule::efer,         0,       "in the VMCS; LMA follows LME and paging" },
     { 0x17,                   Rule::constant,     0,       "PLATFORM_ID: slot 0" },
 };
@@ -122,9 +123,7 @@ MsrOutcome outcome_of(Vcpu& vcpu, ApicWrite effect)
     case Rule::apic_base:    give(vcpu, apic_base_value(vcpu)); break;
     case Rule::efer:         give(vcpu, vmread(vmcs::guest_efer)); break;
     case Rule::pat:          give(vcpu, vmread(vmcs::guest_pat)); break;
-    case Rule::mtrr_default: give(vcpu, vcpu.arch.mtrr_default); break;
-    case Rule::tsc_adjust:   give(vcpu, vcpu.arch.tsc_adjust); break;
-    case Rule::misc_enable:  give(vcpu, vcpu.arch.misc_enable); break;
+    case Rule::kept:         give(vcpu, vcpu.arch.kept[row->value]); break;
     case Rule::tsc:          give(vcpu, rdtsc()); break;
     }
     return MsrOutcome::done;
@@ -155,9 +154,7 @@ MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
             return MsrOutcome::denied;
         vmwrite(vmcs::guest_pat, value);
         break;
-    case Rule::mtrr_default: vcpu.arch.mtrr_default = value & 0xcff; break;
-    case Rule::tsc_adjust:   vcpu.arch.tsc_adjust = value; break;
-    case Rule::misc_enable:  vcpu.arch.misc_enable = value; break;
+    case Rule::kept:         vcpu.arch.kept[row->value] = value; break;
     }
     return MsrOutcome::done;
 }

@@ -12,21 +12,25 @@ namespace {
 constexpr u64 address_mask = 0x000f'ffff'ffff'f000;
 }
 
-u64* HostPaging::entry(u64 virtual_address)
+u64* HostPaging::table()
+{
+    void* memory = machine_->master.lock()->allocate();
+    if (!memory)
+        panic("hv's pool cannot hold its own page tables");
+    return static_cast<u64*>(memory);
+}
+
+u64* HostPaging::entry(u64 virtual_address, u32 cpu)
 {
     Block const& block = machine_->block;
-    u64* table = block.pointer<u64>(root_);
+    u64* at = block.pointer<u64>(roots_[cpu]);
     for (unsigned level = 3; level > 0; level--) {
-        u64& slot = table[(virtual_address >> (12 + 9 * level)) & 511];
-        if (!(slot & Page::present)) {
-            void* next = machine_->master.lock()->allocate();
-            if (!next)
-                panic("hv's pool cannot hold its own page tables");
-            slot = block.physical(next).value | Page::present | Page::writable;
-        }
-        table = block.pointer<u64>({slot & address_mask});
+        u64& slot = at[(virtual_address >> (12 + 9 * level)) & 511];
+        if (!(slot & Page::present))
+            slot = block.physical(table()).value | Page::present | Page::writable;
+        at = block.pointer<u64>({slot & address_mask});
     }
-    return &table[(virtual_address >> 12) & 511];
+    return &at[(virtual_address >> 12) & 511];
 }
 
 void HostPaging::map_page(u64 virtual_address, HostPhysical page, u64 flags)
@@ -43,10 +47,7 @@ void HostPaging::unmap_page(u64 virtual_address)
 void HostPaging::build(Machine& machine, Image const& image)
 {
     machine_ = &machine;
-    void* root = machine.master.lock()->allocate();
-    if (!root)
-        panic("hv's pool is empty");
-    root_ = machine.block.physical(root);
+    reserve(0);
 
     for (u64 offset = 0; offset < machine.boot->block_size; offset += page_size) {
         u64 const at = abi::image_virtual_base + offset;
@@ -58,6 +59,35 @@ void HostPaging::build(Machine& machine, Image const& image)
         map_page(at, {machine.boot->block_base + offset}, flags);
     }
     map_page(machine.boot->trampoline, {machine.boot->trampoline}, 0);
+}
+
+void HostPaging::reserve(u32 cpu) { roots_[cpu] = machine_->block.physical(table()); }
+
+void HostPaging::copy(u64 const* from, u64* to, unsigned level)
+{
+    Block const& block = machine_->block;
+    for (unsigned i = 0; i < 512; i++) {
+        to[i] = from[i];
+        if (level == 0 || !(from[i] & Page::present))
+            continue;
+        u64* const below = table();
+        copy(block.pointer<u64>({from[i] & address_mask}), below, level - 1);
+        to[i] = block.physical(below).value | Page::present | Page::writable;
+    }
+}
+
+void HostPaging::divide(u32 cpus)
+{
+    for (divided_ = 1; divided_ < cpus; divided_++)
+        copy(machine_->block.pointer<u64>(roots_[0]), machine_->block.pointer<u64>(roots_[divided_]), 3);
+}
+
+void HostPaging::set_private(u32 owner, u64 virtual_address, bool is_private)
+{
+    u64 const at = virtual_address - abi::image_virtual_base + machine_->boot->block_base;
+    for (u32 cpu = 0; cpu < divided_; cpu++)
+        if (cpu != owner)
+            __atomic_store_n(entry(virtual_address, cpu), is_private ? 0 : at | Page::present | Page::writable | Page::no_execute, __ATOMIC_RELEASE);
 }
 
 void* HostPaging::map_device(HostPhysical base, u64 size)
@@ -79,7 +109,7 @@ void HostPaging::use() const
         cr4 |= Cr4::smap;
     if (cpuid(1).ecx & bit(26))
         cr4 |= Cr4::osxsave;
-    write_cr3(root_.value);
+    write_cr3(root().value);
     write_cr4(cr4);
     write_cr0((read_cr0() | Cr0::pe | Cr0::pg | Cr0::wp | Cr0::ne | Cr0::mp) & ~(Cr0::cd | Cr0::nw | Cr0::em | Cr0::ts));
 }

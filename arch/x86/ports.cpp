@@ -2,9 +2,7 @@
 //
 // Ports without exits, for the service that owns the machine's devices: its VMCSs, made after this, share two bitmap pages of their own.
 // hv's log port, and the interrupt controllers, are never among them. SDM, "I/O-Bitmap Addresses".
-#include "arch/x86/instructions.hpp"
 #include "arch/x86/vmx.hpp"
-#include <cstring>
 
 namespace kennel::arch {
 
@@ -24,23 +22,17 @@ bool is_held(Machine const& machine, u32 port)
 
 } // namespace
 
-void allow_port(Partition& partition, u16 first, u32 count, bool allowed)
+void open_ports(Partition& partition)
 {
-    if (!partition.space.ports[0]) {
-        void* low = partition.pool.allocate();
-        void* high = partition.pool.allocate();
-        if (!low || !high)
-            return;                            // every port keeps exiting: reads all ones
-        memset(low, 0xff, page_size);
-        memset(high, 0xff, page_size);
-        partition.space.ports[0] = static_cast<u8*>(low);
-        partition.space.ports[1] = static_cast<u8*>(high);
-    }
-    for (u32 port = first; port < first + count; port++) {
-        u8& byte = partition.space.ports[port >> 15][(port & 0x7fff) / 8];
-        bool const open = allowed && !is_held(*partition.machine, port);
-        byte = static_cast<u8>(open ? byte & ~(1u << (port % 8)) : byte | (1u << (port % 8)));
-    }
+    void* low = partition.pool.allocate();
+    void* high = partition.pool.allocate();
+    if (!low || !high)
+        return;                                // every port keeps exiting: reads all ones
+    partition.space.ports[0] = static_cast<u8*>(low);
+    partition.space.ports[1] = static_cast<u8*>(high);
+    for (u32 port = 0; port < 0x10000; port++)
+        if (is_held(*partition.machine, port))
+            partition.space.ports[port >> 15][(port & 0x7fff) / 8] |= static_cast<u8>(1u << (port % 8));
 }
 
 } // namespace kennel::arch

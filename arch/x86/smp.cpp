@@ -50,22 +50,17 @@ void start_other_cpus(Machine& machine)
     auto* window = static_cast<char*>(host_paging().map_device({base}, page_size));
     auto* data = reinterpret_cast<TrampolineData*>(window + (trampoline_data - trampoline));
     for (u32 i = 1; i < boot.cpu_count && i < abi::max_cpus; i++) {
-        void* memory = machine.master.lock()->allocate();
-        if (!memory)
-            panic("hv's pool is too small for its CPUs");
-        Cpu& cpu = *new (memory) Cpu{};
-        cpu.machine = &machine;
-        cpu.index = machine.cpu_count;
-        cpu.apic_id = boot.cpus[i].apic_id;
+        Cpu& cpu = make_cpu(machine, machine.cpu_count);
+        cpu.shared.apic_id = boot.cpus[i].apic_id;
         setup_stacks(machine, cpu);
-        machine.cpus[cpu.index] = &cpu;
+        host_paging().reserve(cpu.index);
         *data = {host_paging().root().value, cpu.arch.stack_top, &cpu, reinterpret_cast<void (*)(Cpu*)>(&other_cpu_main)};
         std::atomic_thread_fence(std::memory_order_seq_cst);   // the data is there before the CPU can read it
-        send_init(cpu.apic_id);
+        send_init(cpu.shared.apic_id);
         wait_us(10'000);
         bool up = false;
         for (unsigned attempt = 0; attempt < 2 && !up; attempt++) {
-            send_startup(cpu.apic_id, static_cast<u8>(base >> 12));
+            send_startup(cpu.shared.apic_id, static_cast<u8>(base >> 12));
             for (unsigned ms = 0; ms < 200 && !up; ms++) {
                 wait_us(1000);
                 up = cpu.shared.online.load(std::memory_order_acquire);
@@ -80,9 +75,23 @@ void start_other_cpus(Machine& machine)
     host_paging().unmap_page(base);
 }
 
-void let_cpus_run() { services_ready.store(true, std::memory_order_release); }
+void let_cpus_run(Machine& machine)
+{
+    host_paging().divide(machine.cpu_count);
+    for (u32 i = 0; i < machine.cpu_count; i++)
+        keep_private(*machine.cpus[i]);
+    write_cr3(host_paging().root().value);     // and nothing is remembered of what this CPU could see until now
+    services_ready.store(true, std::memory_order_release);
+}
 
 // ---- requests between CPUs ----
+
+// All of a guest's and hv's own: rare, and simple beats precise.
+static void drop_translations()
+{
+    invept(2, 0);
+    write_cr3(read_cr3());
+}
 
 void relax()
 {
@@ -90,7 +99,7 @@ void relax()
     CpuShared& shared = cpu.shared;
     u64 const wanted = shared.invalidate_wanted.load(std::memory_order_acquire);
     if (wanted != shared.invalidate_done.load(std::memory_order_relaxed)) {
-        invept(2, 0);                          // all contexts: rare, and simple beats precise
+        drop_translations();
         shared.invalidate_done.store(wanted, std::memory_order_release);
     }
     pause();
@@ -98,11 +107,12 @@ void relax()
 
 void spin() { pause(); }
 
-void invalidate(Machine& machine, Partition& partition)
+void invalidate(Machine& machine, Partition& partition) { invalidate(machine, partition.ran_on.load(std::memory_order_acquire)); }
+
+void invalidate(Machine& machine, u32 ran_on)
 {
-    // Complete on return: every CPU that ran the partition has dropped its translations, or is waiting right here itself.
+    // Complete on return: every one of these CPUs has dropped its translations, or is waiting right here itself.
     Cpu& here = this_cpu();
-    u32 const ran_on = partition.ran_on.load(std::memory_order_acquire);
     u64 orders[abi::max_cpus];
     for (u32 i = 0; i < machine.cpu_count; i++)
         if (i != here.index && (ran_on & (1u << i))) {
@@ -110,7 +120,7 @@ void invalidate(Machine& machine, Partition& partition)
             kick(machine, *machine.cpus[i]);
         }
     if (ran_on & (1u << here.index))
-        invept(2, 0);
+        drop_translations();
     for (u32 i = 0; i < machine.cpu_count; i++)
         if (i != here.index && (ran_on & (1u << i)))
             while (machine.cpus[i]->shared.invalidate_done.load(std::memory_order_acquire) < orders[i])
@@ -136,5 +146,6 @@ void other_cpu_main(kennel::Cpu* cpu)
     cpu->shared.online.store(true, std::memory_order_release);
     while (!services_ready.load(std::memory_order_acquire))
         arch::pause();
+    write_cr3(host_paging().root(cpu->index).value);
     run(*cpu);
 }

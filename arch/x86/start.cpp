@@ -15,7 +15,6 @@ extern char text_start[], text_end[], rodata_start[], rodata_end[];
 namespace kennel::arch {
 
 void place_trampoline(Machine& machine);
-void let_cpus_run();
 
 namespace {
 
@@ -84,6 +83,6 @@ void boot_cpu_main(kennel::abi::BootInfo const* boot)
 
     machine.create_services();
     service_takes_over_log();
-    let_cpus_run();
+    let_cpus_run(machine);
     run(cpu);
 }

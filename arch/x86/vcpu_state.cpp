@@ -6,6 +6,7 @@
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/vmx.hpp"
+#include <cstring>
 
 namespace kennel::arch {
 
@@ -25,24 +26,37 @@ constexpr SegmentFields segments[] = {
     {vmcs::guest_tr,   vmcs::guest_tr_base,   vmcs::guest_tr_limit,   vmcs::guest_tr_access,   &abi::VcpuState::tr},
 };
 
+// Words that are what the service sets, but for bits that have one value.
+struct WordField { VmcsField<u64> field; u64 abi::VcpuState::*place; u64 free, set; };
+constexpr WordField words[] = {
+    {vmcs::guest_rip,    &abi::VcpuState::rip,    ~0ull,        0},
+    {vmcs::guest_rflags, &abi::VcpuState::rflags, 0x3f'7fd5,    2},
+    {vmcs::guest_cr3,    &abi::VcpuState::cr3,    ~0ull,        0},
+    {vmcs::guest_efer,   &abi::VcpuState::efer,   ~0ull,        0},
+    {vmcs::guest_dr7,    &abi::VcpuState::dr7,    0xffff'2bff,  0x400},
+};
+
+struct TableFields { VmcsField<u64> base; VmcsField<u32> limit; abi::DescriptorTable abi::VcpuState::*place; };
+constexpr TableFields tables[] = {
+    {vmcs::guest_gdtr_base, vmcs::guest_gdtr_limit, &abi::VcpuState::gdtr},
+    {vmcs::guest_idtr_base, vmcs::guest_idtr_limit, &abi::VcpuState::idtr},
+};
+
 } // namespace
 
 void get_state(Vcpu& vcpu, abi::VcpuState& state)
 {
     LoadedVmcs const loaded{vcpu};
     using namespace vmcs;
-    state.rip = vmread(guest_rip);
-    state.rflags = vmread(guest_rflags);
+    for (WordField const& word : words)
+        state.*word.place = vmread(word.field);
     state.cr0 = (vmread(guest_cr0) & ~cr0_guest_mask) | (vmread(cr0_shadow) & cr0_guest_mask);
     state.cr2 = vcpu.arch.context.cr2;
-    state.cr3 = vmread(guest_cr3);
     state.cr4 = (vmread(guest_cr4) & cr4_offered) | (vmread(cr4_shadow) & ~cr4_offered);
-    state.efer = vmread(guest_efer);
-    state.dr7 = vmread(guest_dr7);
     for (SegmentFields const& s : segments)
         state.*s.place = {vmread(s.base), vmread(s.limit), vmread(s.access), vmread(s.selector), {}};
-    state.gdtr = {vmread(guest_gdtr_base), vmread(guest_gdtr_limit), 0};
-    state.idtr = {vmread(guest_idtr_base), vmread(guest_idtr_limit), 0};
+    for (TableFields const& t : tables)
+        state.*t.place = {vmread(t.base), vmread(t.limit), 0};
     state.activity = vmread(guest_activity);
     state.interruptibility = vmread(guest_interruptibility);
     vcpu.registers().rsp = vmread(guest_rsp);
@@ -57,16 +71,13 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     u64 const cr0_fixed = Cr0::ne | Cr0::et, cr0_forbidden = Cr0::cd | Cr0::nw;
     // A service runs with TS set, so that touching the FPU exits: its registers may be another's.
     u64 const service_bits = vcpu.is_service ? Cr0::ts : 0;
-    vmwrite(guest_rip, state.rip);
+    for (WordField const& word : words)
+        vmwrite(word.field, (state.*word.place & word.free) | word.set);
     vmwrite(guest_rsp, vcpu.registers().rsp);
-    vmwrite(guest_rflags, (state.rflags & 0x3f'7fd5) | 2);
     vmwrite(guest_cr0, (state.cr0 & ~cr0_forbidden & 0xffff'ffff) | cr0_fixed | service_bits);
     vmwrite(cr0_shadow, state.cr0 & 0xffff'ffff);
-    vmwrite(guest_cr3, state.cr3);
     vmwrite(guest_cr4, state.cr4 | Cr4::vmxe);
     vmwrite(cr4_shadow, state.cr4);
-    vmwrite(guest_efer, state.efer);
-    vmwrite(guest_dr7, (state.dr7 & 0xffff'2bff) | 0x400);
     for (SegmentFields const& s : segments) {
         abi::Segment const& segment = state.*s.place;
         vmwrite(s.selector, segment.selector);
@@ -74,10 +85,10 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
         vmwrite(s.limit, segment.limit);
         vmwrite(s.access, segment.access & 0x1'f0ff);
     }
-    vmwrite(guest_gdtr_base, state.gdtr.base);
-    vmwrite(guest_gdtr_limit, state.gdtr.limit & 0xffff);
-    vmwrite(guest_idtr_base, state.idtr.base);
-    vmwrite(guest_idtr_limit, state.idtr.limit & 0xffff);
+    for (TableFields const& t : tables) {
+        vmwrite(t.base, (state.*t.place).base);
+        vmwrite(t.limit, (state.*t.place).limit & 0xffff);
+    }
     vmwrite(guest_activity, 0u);
     vmwrite(guest_interruptibility, state.interruptibility & 0xb);
     vmwrite(guest_pending_debug, 0ull);
@@ -92,8 +103,7 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
         vcpu.arch.context.extended = area;
         vcpu.arch.context.cr2 = state.cr2;
         reset_extended_state(vcpu.arch.context);
-        vcpu.arch.mtrr_default = 0xc06;
-        vcpu.arch.tsc_adjust = 0;
+        memcpy(vcpu.arch.kept, VcpuArch::kept_at_reset, sizeof vcpu.arch.kept);
         vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
     }
     return abi::Status::ok;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the processor's exit words to a VmExit value, and into hv's dispatch. Row 1 and 2 of the request path.
+// From the processor's exit words to the values of hv/exit.hpp, and into hv's dispatch. Row 1 and 2 of the request path.
 // vmx_entry.S calls vmx_handle_exit on an empty stack; what it returns is entered next.
 #include "arch/x86/controls.hpp"
 #include "arch/x86/cpuid.hpp"

@@ -71,7 +71,6 @@ void find_vmx_features()
     features.vmx_basic = rdmsr(Msr::vmx_basic);
     u64 const ept = rdmsr(Msr::vmx_ept_vpid);
     features.ept_1g = ept & bit(17);
-    features.ept_single = ept & bit(25);
     features.invvpid_single = ept & bit(41);
     features.preemption_timer = (rdmsr(Msr::vmx_true_pin) & bit(32 + 6)) && (rdmsr(Msr::vmx_true_exit) & bit(32 + 22));
     features.preemption_shift = rdmsr(Msr::vmx_misc) & 31;
@@ -150,7 +149,7 @@ void write_host_state(Vcpu& vcpu)
     Cpu& cpu = *vcpu.cpu;
     using namespace vmcs;
     vmwrite(host_cr0, read_cr0());
-    vmwrite(host_cr3, host_paging().root().value);
+    vmwrite(host_cr3, host_paging().root(cpu.index).value);
     // The stub of another CPU may be the one that creates this vCPU (services): both have the same CR4.
     vmwrite(host_cr4, read_cr4());
     vmwrite(host_cs, HostSelector::code);
@@ -162,11 +161,10 @@ void write_host_state(Vcpu& vcpu)
     vmwrite(host_tr_base, reinterpret_cast<u64>(&cpu.arch.task));
     vmwrite(host_gdtr_base, reinterpret_cast<u64>(&cpu.arch.gdt));
     vmwrite(host_idtr_base, idt_base());
-    vmwrite(host_fs_base, 0ull);
     vmwrite(host_gs_base, reinterpret_cast<u64>(&cpu.arch));
     vmwrite(host_sysenter_cs, 0u);
-    vmwrite(host_sysenter_esp, 0ull);
-    vmwrite(host_sysenter_eip, 0ull);
+    for (auto field : {host_fs_base, host_sysenter_esp, host_sysenter_eip})
+        vmwrite(field, 0ull);
     vmwrite(host_efer, rdmsr(Msr::efer));
     vmwrite(host_pat, rdmsr(Msr::pat));
     vmwrite(host_rsp, cpu.arch.stack_top - 24);   // the two words of vmx_entry.S
@@ -183,29 +181,22 @@ void write_controls(Vcpu& vcpu)
     vmwrite(vmcs::exit_controls, assemble(arch::exit_controls, Msr::vmx_true_exit, is_service));
     vmwrite(vmcs::entry_controls, assemble(arch::entry_controls, Msr::vmx_true_entry, is_service));
     vmwrite(exception_bitmap, is_service ? service_exceptions : guest_exceptions);
-    vmwrite(page_fault_mask, 0u);
-    vmwrite(page_fault_match, 0u);
-    vmwrite(cr3_target_count, 0u);
-    for (auto field : {exit_msr_store_count, exit_msr_load_count, entry_msr_load_count, entry_interruption, entry_error_code, entry_instruction_length})
+    for (auto field : {page_fault_mask, page_fault_match, cr3_target_count, guest_sysenter_cs, exit_msr_store_count, exit_msr_load_count, entry_msr_load_count, entry_interruption, entry_error_code, entry_instruction_length})
         vmwrite(field, 0u);
     u8* const* const ports = vcpu.partition->space.ports;
     Block const& block = vcpu.partition->pool.block();
     vmwrite(io_bitmap_a, ports[0] ? block.physical(ports[0]).value : closed_page);
     vmwrite(io_bitmap_b, ports[1] ? block.physical(ports[1]).value : closed_page);
     vmwrite(msr_bitmap, is_service ? service_msr_bitmap : guest_msr_bitmap);
-    vmwrite(tsc_offset, 0ull);
     vmwrite(link_pointer, ~0ull);
     // SDM, "Extended-Page-Table Pointer (EPTP)": write-back tables, walk of four.
     vmwrite(ept_pointer, block.physical(vcpu.partition->space.root()).value | 6 | (3u << 3));
     vmwrite(vpid, static_cast<u16>(1 + vcpu.partition->number % 65535));
     vmwrite(cr0_mask, is_service ? ~0ull : cr0_guest_mask);
     vmwrite(cr4_mask, is_service ? ~0ull : ~cr4_offered);
-    vmwrite(guest_debugctl, 0ull);
     vmwrite(guest_pat, 0x0007'0406'0007'0406ull);
-    vmwrite(guest_sysenter_cs, 0u);
-    vmwrite(guest_sysenter_esp, 0ull);
-    vmwrite(guest_sysenter_eip, 0ull);
-    vmwrite(guest_pending_debug, 0ull);
+    for (auto field : {tsc_offset, guest_debugctl, guest_sysenter_esp, guest_sysenter_eip, guest_pending_debug})
+        vmwrite(field, 0ull);
 }
 
 } // namespace
@@ -234,6 +225,20 @@ bool create_vcpu(Vcpu& vcpu)
     // A number used before on this CPU may still have translations here.
     invvpid(features.invvpid_single ? 1 : 2, vmread(vmcs::vpid));
     return true;
+}
+
+void set_secrets(Vcpu const& vcpu, bool is_private)
+{
+    Block const& block = vcpu.partition->pool.block();
+    for (void const* page : {static_cast<void const*>(vcpu.page), static_cast<void const*>(vcpu.arch.context.extended), block.pointer<void const>({vcpu.arch.vmcs})})
+        if (page)
+            host_paging().set_private(vcpu.cpu->index, reinterpret_cast<u64>(page), is_private);
+}
+
+void settle_vcpu(Vcpu& vcpu)
+{
+    set_secrets(vcpu, true);
+    invalidate(*vcpu.partition->machine, (1u << vcpu.partition->machine->cpu_count) - 1);
 }
 
 // Everything a partition crossing has to do so that what one left in predictors and buffers tells the other nothing.

@@ -4,36 +4,25 @@
 // Pure; used by boot/, drivers/ and tools/, so that writer and reader share one definition.
 #pragma once
 #include "hv/lib/types.hpp"
-#include <array>
 #include <span>
 
 namespace kennel {
 
-namespace detail {
-
-// The reflected IEEE 802.3 polynomial, one step per bit, for each value of a byte.
-consteval std::array<u32, 256> crc32_table()
+// The reflected IEEE 802.3 polynomial, a step per bit: what is summed is a few KiB, once. `rest`: all ones to begin with.
+constexpr u32 crc32_step(u32 rest, u8 byte)
 {
-    std::array<u32, 256> table{};
-    for (u32 byte = 0; byte < 256; byte++) {
-        u32 rest = byte;
-        for (int bit = 0; bit < 8; bit++)
-            rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0xedb8'8320u : 0u);
-        table[byte] = rest;
-    }
-    return table;
+    rest ^= byte;
+    for (int bit = 0; bit < 8; bit++)
+        rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0xedb8'8320u : 0u);
+    return rest;
 }
-
-inline constexpr std::array<u32, 256> crc32_by_byte = crc32_table();
-
-} // namespace detail
 
 // `before`: the checksum of what comes in front of these bytes.
 constexpr u32 crc32(std::span<u8 const> bytes, u32 before = 0)
 {
     u32 rest = ~before;
     for (u8 const byte : bytes)
-        rest = (rest >> 8) ^ detail::crc32_by_byte[(rest ^ byte) & 0xff];
+        rest = crc32_step(rest, byte);
     return ~rest;
 }
 

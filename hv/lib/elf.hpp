@@ -82,11 +82,9 @@ public:
             if (!segment)
                 return std::unexpected(segment.error());
             image.segments_[image.count_++] = *segment;
-            entry_found |= segment->executable && image.entry_ >= segment->virtual_base &&
-                           image.entry_ - segment->virtual_base < segment->memory_size;
             // A kernel is entered at its physical address; it counts as well.
-            entry_found |= segment->executable && image.entry_ >= segment->physical_base &&
-                           image.entry_ - segment->physical_base < segment->memory_size;
+            for (u64 const base : {segment->virtual_base, segment->physical_base})
+                entry_found |= segment->executable && image.entry_ >= base && image.entry_ - base < segment->memory_size;
         }
         if (image.count_ == 0)
             return std::unexpected(ElfError::no_segments);

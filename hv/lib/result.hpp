@@ -18,15 +18,6 @@ public:
     constexpr Result(std::expected<T, E> other) : std::expected<T, E>{std::move(other)} {}
 };
 
-// `return Ok();` for a Result without a value; a value converts by itself, `return Ok(value);` only says so.
-struct Success {
-    template<class E> constexpr operator Result<void, E>() const { return {}; }
-};
-constexpr Success Ok() { return {}; }
-
-template<class T>
-constexpr std::decay_t<T> Ok(T&& value) { return std::forward<T>(value); }
-
 // `return Err(ElfError::too_short);`
 template<class E>
 constexpr std::unexpected<std::decay_t<E>> Err(E&& error) { return std::unexpected<std::decay_t<E>>{std::forward<E>(error)}; }

@@ -13,6 +13,7 @@ namespace kennel {
 
 namespace {
 fake::FakeMachine* running = nullptr;      // the machine of the test that runs
+bool ranges_meet(u64 a, u64 a_size, u64 b, u64 b_size) { return a < b ? b - a < a_size : a - b < b_size; }
 constexpr u64 frame_count = 16384;
 }
 
@@ -49,6 +50,7 @@ void prepare_entry(Cpu&, Vcpu& vcpu)
 }
 
 bool create_vcpu(Vcpu&) { return true; }
+void settle_vcpu(Vcpu&) {}
 void skip_instruction(Vcpu& vcpu) { vcpu.arch.rip += vcpu.arch.length; }
 void skip_bytes(Vcpu& vcpu, u32 length) { vcpu.arch.rip += length; }
 u32  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
@@ -101,7 +103,7 @@ void unmap(Partition& partition, GuestPhysical guest, Bytes size)
             m = {};
 }
 void invalidate(Machine&, Partition&) {}
-void allow_port(Partition&, u16, u32, bool) {}
+void open_ports(Partition&) {}
 void kick(Machine&, Cpu& target) { target.arch.kicks++; }
 std::optional<u32> route_line(Machine&, u32 line, bool, bool, u8, u32) { return line < 24 ? std::optional{line} : std::nullopt; }
 void mask_line(Machine&, u32, bool) {}

@@ -7,9 +7,15 @@
 #include "hv/dispatch.hpp"
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace kennel::fake {
+
+// Any exit, as a test scripts it.
+using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrReadExit, MsrWriteExit, ControlExit, DebugRegisterExit,
+                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WatchdogExit, WindowExit, NmiExit, MachineCheckExit,
+                            TripleFaultExit, InvalidStateExit, UnsupportedExit>;
 
 struct Page { alignas(page_size) u8 bytes[page_size]; };
 

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 using namespace kennel;
-using fake::FakeMachine;
+using fake::FakeMachine, fake::VmExit;
 using fuzz::demand;
 using fuzz::Input;
 

@@ -21,12 +21,3 @@ TEST_CASE("address: a range within another, also at the ends of the number space
     CHECK(range_within(~0ull, 0, ~0ull - 4, 4));
     CHECK(range_within(5, ~0ull - 5, 0, ~0ull));
 }
-
-TEST_CASE("address: ranges meet when they share a byte")
-{
-    CHECK(ranges_meet(10, 5, 14, 1));
-    CHECK_FALSE(ranges_meet(10, 5, 15, 1));
-    CHECK(ranges_meet(14, 1, 10, 5));
-    CHECK_FALSE(ranges_meet(15, 1, 10, 5));
-    CHECK(ranges_meet(0, ~0ull, ~0ull - 1, 1));
-}

@@ -14,14 +14,14 @@ Result<int, Fault> number(bool good) { return good ? Result<int, Fault>{7} : Err
 Result<void, Fault> doubled(bool good, int& out)
 {
     out = 2 * TRY(number(good));
-    return Ok();
+    return {};
 }
 
 Result<bool, Fault> through_two(bool good)
 {
     int value = 0;
     TRY(doubled(good, value));
-    return Ok(value == 14);
+    return value == 14;
 }
 
 Result<std::unique_ptr<int>, Fault> moved()

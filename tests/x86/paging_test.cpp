@@ -6,6 +6,7 @@
 #include "hv/log.hpp"
 #include <doctest/doctest.h>
 #include <functional>
+#include <map>
 #include <stdexcept>
 #include <vector>
 
@@ -36,7 +37,13 @@ struct Fixture {
             master->adopt(&records[i]);
     }
     // Calls `leaf` with virtual address, physical address and flags of each page mapped.
-    void walk(std::function<void(u64, u64, u64)> const& leaf) { walk(paging.root().value, 3, 0, leaf); }
+    void walk(std::function<void(u64, u64, u64)> const& leaf, u32 cpu = 0) { walk(paging.root(cpu).value, 3, 0, leaf); }
+    std::map<u64, u64> all(u32 cpu)
+    {
+        std::map<u64, u64> found;
+        walk([&](u64 at, u64 physical, u64 flags) { found[at] = physical | flags; }, cpu);
+        return found;
+    }
     void walk(u64 table, unsigned level, u64 base, std::function<void(u64, u64, u64)> const& leaf)
     {
         u64 const* entries = block.pointer<u64>({table});
@@ -101,4 +108,44 @@ TEST_CASE("paging: a stack's neighbours are not mapped")
     u64 seen = 0;
     f.walk([&](u64 at, u64, u64) { seen += at >= stacks_virtual_base && at < devices_virtual_base; });
     CHECK(seen == 1);
+}
+
+TEST_CASE("paging: what is private to a CPU is mapped on no other, and everything else on all")
+{
+    Fixture f;
+    constexpr u32 cpus = 3;
+    u64 const base = abi::image_virtual_base;
+    f.paging.build(f.machine, {base, base + page_size, base + page_size, base + page_size});
+    f.paging.map_device({0xfee0'0000}, page_size);
+    f.paging.map_page(stacks_virtual_base + page_size, {f.block_base + 50 * page_size}, Page::writable | Page::no_execute);
+    for (u32 cpu = 1; cpu < cpus; cpu++)
+        f.paging.reserve(cpu);
+    f.paging.set_private(0, base + 100 * page_size, true);       // before the division there is nobody to keep it from
+    f.paging.divide(cpus);
+    auto const common = f.all(0);
+    for (u32 cpu = 1; cpu < cpus; cpu++) {
+        CHECK(f.all(cpu) == common);
+        CHECK(f.paging.root(cpu).value != f.paging.root(0).value);
+    }
+
+    // A page of a vCPU of each CPU, and a stack of CPU 0.
+    auto const secret = [&](u32 cpu) { return base + (200 + cpu) * page_size; };
+    for (u32 cpu = 0; cpu < cpus; cpu++)
+        f.paging.set_private(cpu, secret(cpu), true);
+    f.paging.set_private(0, stacks_virtual_base + page_size, true);
+    for (u32 cpu = 0; cpu < cpus; cpu++) {
+        auto const seen = f.all(cpu);
+        for (u32 owner = 0; owner < cpus; owner++)
+            CHECK(seen.contains(secret(owner)) == (cpu == owner));
+        CHECK(seen.contains(stacks_virtual_base + page_size) == (cpu == 0));
+        CHECK(seen.size() == common.size() - (cpu == 0 ? 2 : 3));
+        for (auto const& [at, entry] : seen)
+            CHECK(common.at(at) == entry);                       // the same page with the same rights as before
+    }
+
+    // Given back, they are everybody's again: as they were.
+    for (u32 cpu = 0; cpu < cpus; cpu++)
+        f.paging.set_private(cpu, secret(cpu), false);
+    CHECK(f.all(0) == common);
+    CHECK(f.all(2).size() == common.size() - 1);                 // all but the stack
 }
