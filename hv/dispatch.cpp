@@ -64,7 +64,7 @@ Action doorbell(Vcpu& vcpu, Trap const& trap)
     Cpu& cpu = *vcpu.cpu;
     Vcpu* target = trap.cpu == cpu.index ? vcpu.service : vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
     if (target)
-        ring_doorbell(cpu, *target, trap.event);
+        ring(cpu, *target, trap.event, true);
     return Action::resume;
 }
 
@@ -240,9 +240,9 @@ Action dispatch(Vcpu& vcpu, ControlExit exit)
     if (exit.which == ControlExit::Register::cr8) {
         if (!exit.is_write) {
             *general = vcpu.apic.task_priority() >> 4;
+        } else if (*general > 15) {
+            return general_protection_fault(vcpu);
         } else {
-            if (*general > 15)
-                return general_protection_fault(vcpu);
             vcpu.apic.set_task_priority(static_cast<u8>(*general << 4));
             vcpu.look_at_interrupts();
         }

@@ -21,7 +21,7 @@ void wake_service(Vcpu& service)
     service.cpu->attention = true;
 }
 
-static bool ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell)
+void ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell)
 {
     u64 const bit = 1ull << (number % 64);
     // Ordering: the bit is released before the summary, so whoever takes the summary finds the bit.
@@ -30,26 +30,22 @@ static bool ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell)
     if (service.cpu != &here) {
         if (!(before & bit))
             request(here, service, Request::wake);
-        return false;
+        return;
     }
     if (service.status != VcpuStatus::waiting)
-        return false;
+        return;
     if (!is_doorbell)
-        return wake_service(service), true;
+        return wake_service(service);
     if (__atomic_load_n(&service.events->busy[number / 64], __ATOMIC_RELAXED) & bit) {
         if (here.gather_deadline == ~0ull) {
             here.gather_deadline = arch::now() + here.machine->boot->tsc_hz / 1'000'000 * gather_us;
             watch_deadline(here, here.gather_deadline);
             here.current->attention |= Attention::watchdog;   // it looks at the timer by then even if the guest keeps interrupts off
         }
-        return false;
+        return;
     }
     serve_now(here, service, 0);
-    return true;
 }
-
-bool ring(Cpu& here, Vcpu& service, u32 number) { return ring(here, service, number, false); }
-void ring_doorbell(Cpu& here, Vcpu& service, u32 number) { ring(here, service, number, true); }
 
 void end_gathering(Cpu& cpu)
 {

@@ -10,12 +10,9 @@ struct Cpu;
 struct Vcpu;
 
 // Sets event `number` (below max_events) of a service's vCPU and wakes it, from any CPU.
-// -> true: the bit was clear and the vCPU is waiting on this CPU: it should run now.
-bool ring(Cpu& here, Vcpu& service, u32 number);
-// The same for a doorbell of the guest that runs here: its service runs at once, on the guest's turn. While the service says
-// in `busy` that it has work of this event in flight, the guest goes on: the service runs when it is its turn anyway, at the
-// latest gather_us later.
-void ring_doorbell(Cpu& here, Vcpu& service, u32 number);
+// A doorbell of the guest that runs here: its service runs at once, on the guest's turn. While the service says in `busy` that
+// it has work of this event in flight, the guest goes on: the service runs when it is its turn anyway, at the latest gather_us later.
+void ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell = false);
 inline constexpr u64 gather_us = 50;
 // The bounded delay is over, or nobody would be kept from anything: services with events run.
 void end_gathering(Cpu& cpu);

@@ -74,12 +74,11 @@ Action hypercall(Vcpu& vcpu)
 {
     if (!vcpu.is_service)
         return guest_call(vcpu);
-    abi::Registers& registers = vcpu.registers();
-    u64 const number = registers.rax;
+    u64 const number = vcpu.registers().rax;
     if (number == static_cast<u64>(Call::reply_and_wait)) [[likely]]
-        return reply_and_wait(vcpu, registers.rdi);
+        return reply_and_wait(vcpu, vcpu.registers().rdi);
     if (number == static_cast<u64>(Call::wait))
-        return registers.rdi ? send_and_wait(vcpu, registers) : wait(vcpu);
+        return vcpu.registers().rdi ? send_and_wait(vcpu, vcpu.registers()) : wait(vcpu);
     return other_call(vcpu, number);
 }
 

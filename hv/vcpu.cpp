@@ -112,8 +112,7 @@ void serve_requests(Vcpu& vcpu)
 
 void reset_vcpu(Vcpu& vcpu)
 {
-    u32 const id = vcpu.apic.id();
-    vcpu.apic.reset(id);
+    vcpu.apic.reset(vcpu.apic.id());
     for (auto& word : vcpu.posted)
         word.store(0, std::memory_order_relaxed);   // nobody may raise while the service resets it; a late one is lost, as on hardware
     vcpu.attention = Attention::interrupt;

@@ -8,21 +8,16 @@
 
 namespace kennel {
 
-// The reflected IEEE 802.3 polynomial, a step per bit: what is summed is a few KiB, once. `rest`: all ones to begin with.
-constexpr u32 crc32_step(u32 rest, u8 byte)
-{
-    rest ^= byte;
-    for (int bit = 0; bit < 8; bit++)
-        rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0xedb8'8320u : 0u);
-    return rest;
-}
-
-// `before`: the checksum of what comes in front of these bytes.
+// The reflected IEEE 802.3 polynomial, a step per bit: what is summed is a few KiB, once. `before`: the checksum of what comes
+// in front of these bytes.
 constexpr u32 crc32(std::span<u8 const> bytes, u32 before = 0)
 {
     u32 rest = ~before;
-    for (u8 const byte : bytes)
-        rest = crc32_step(rest, byte);
+    for (u8 const byte : bytes) {
+        rest ^= byte;
+        for (int bit = 0; bit < 8; bit++)
+            rest = (rest >> 1) ^ ((rest & 1) != 0 ? 0xedb8'8320u : 0u);
+    }
     return ~rest;
 }
 
