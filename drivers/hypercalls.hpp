@@ -59,6 +59,11 @@ inline Answer interrupt_bind_isa(u64 line, u64 event, u64 cpu)
 {
     return hypercall(abi::Call::interrupt_bind, 0, line, event, cpu, static_cast<u64>(abi::LineMode::as_isa));
 }
+// One that a device of PCI holds down until it was served: interrupt_ack() lets it arrive again.
+inline Answer interrupt_bind_level(u64 line, u64 event, u64 cpu)
+{
+    return hypercall(abi::Call::interrupt_bind, 0, line, event, cpu, static_cast<u64>(abi::LineMode::level_low));
+}
 inline Status interrupt_ack(u64 interrupt) { return hypercall(abi::Call::interrupt_ack, interrupt).status; }
 inline Status interrupt_raise(u64 partition, u64 address, u64 data) { return hypercall(abi::Call::interrupt_raise, partition, address, data).status; }
 inline Status event_raise(u64 cpu, u64 event) { return hypercall(abi::Call::event_raise, cpu, event).status; }

@@ -33,6 +33,15 @@ u32 read_port32(u16 port)
 
 void write_port32(u16 port, u32 value) { asm volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
 
+// Ordering: everything said before lies in memory before the device hears of it; x86 keeps stores in order, and the compiler must.
+u32  read_register(u64 address)
+{
+    u32 value;
+    asm volatile("movl (%1), %0" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+void write_register(u64 address, u32 value) { asm volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory"); }
+
 u64 time_stamp()
 {
     u32 low, high;

@@ -14,6 +14,8 @@ u16  read_port16(u16 port);                         // the machine's own ports: 
 void write_port16(u16 port, u16 value);
 u32  read_port32(u16 port);
 void write_port32(u16 port, u32 value);
+u32  read_register(u64 address);                    // of a device in memory
+void write_register(u64 address, u32 value);
 
 u64  time_stamp();                                  // TSC ticks; the same on every CPU and in every guest
 void relax();                                       // inside a loop that waits

@@ -82,6 +82,8 @@ void Service::take_events()
         clock_came();
     if (index_ == 0 && shared_.drives.in_use())
         serve_drives(pending);
+    if (index_ == 0 && shared_.networks.clock_changed()) [[unlikely]]
+        set_clock(shared_.networks.deadline());
 }
 
 // All but doorbells and what follows from them: kept apart, so that a doorbell's way is short.
@@ -102,6 +104,8 @@ void Service::take_events()
         ring(index_, Event::frames);
     if (u64 const word = disk_done_event / 64; words >> word & 1)
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
+    if ((pending & bit(Event::wire)) && shared_.networks.serve_wire(log_))
+        ring(0, Event::wire);
     return pending;
 }
 
@@ -174,6 +178,10 @@ void Service::clock_came()
     u64 const now = time_stamp();
     if (index_ == 0 && shared_.drives.in_use())
         shared_.drives.timer(now, log_);              // what came of it: serve_drives, next
+    if (index_ == 0 && shared_.networks.has_clock()) {
+        shared_.networks.timer(now, log_);
+        set_clock(shared_.networks.deadline());
+    }
     for (u32 i = 0; i < shared_.plan.count; i++) {
         Guest& guest = *shared_.plan.guests[i];
         if (!is_home(guest))
@@ -204,6 +212,7 @@ void Service::set_up()
     shared_.networks.ring_with(static_cast<u64>(Event::frames));
     shared_.plan = make_plan(info, find_heap(info), shared_.drives, shared_.networks, log_);
     shared_.drives.start(static_cast<u64>(Event::drive_channel), log_);
+    shared_.networks.start(static_cast<u64>(Event::wire), log_);
     if (shared_.plan.refused)
         shared_.failed = true;
     shared_.unfinished = shared_.plan.count;

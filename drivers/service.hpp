@@ -42,9 +42,10 @@ private:
         drive_channel_1, // ... and the second's
         clock,           // the deadline that was set has come
         frames,          // from another vCPU: its guests sent something to guests at home here
+        wire,            // to vCPU 0: the network card's interrupt
     };
     static constexpr u64 bit(Event event) { return 1ull << static_cast<u32>(event); }
-    static_assert(static_cast<u32>(Event::frames) < 64, "all events lie in the first word");
+    static_assert(static_cast<u32>(Event::wire) < 64, "all events lie in the first word");
 
     void set_up();                                    // vCPU 0 only
     void open_console();

@@ -35,7 +35,7 @@ public:
     {
         auto const checked = net::check_networks(manifest);
         if (checked)
-            networks_.begin(manifest, info_.service, info_.cpu_count, info_.tsc_hz);
+            networks_.begin(manifest, info_);
         else
             log_.line(Text{"manifest: ", net::describe(checked.error()), ": there are no networks"});
         has_networks_ = checked.has_value();

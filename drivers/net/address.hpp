@@ -62,6 +62,7 @@ struct Subnet {
     Ipv4Address base;
     u8          bits = 32;                            // of the prefix, 1 to 32
 
+    constexpr bool operator==(Subnet const&) const = default;
     constexpr u32  mask() const { return bits ? ~0u << (32 - bits) : 0; }
     constexpr bool contains(Ipv4Address address) const { return ((address.value ^ base.value) & mask()) == 0; }
     constexpr Ipv4Address at(u32 host) const { return {(base.value & mask()) | (host & ~mask())}; }

@@ -19,6 +19,27 @@ u32 FrameReader::copy(std::span<u8> to)
     return done;
 }
 
+Frame with_head(Frame const& frame, std::span<u8> space)
+{
+    Frame copied = frame;
+    u32 const bytes = FrameReader{frame}.copy(space);
+    copied.head = space.first(bytes);
+    // What lies in the copy is passed over where it came from.
+    if (bytes < frame.head.size()) {
+        copied.size = bytes;                          // shorter than its head: nobody asks for that
+        copied.rest = {};
+        return copied;
+    }
+    u32 ahead = bytes - static_cast<u32>(frame.head.size());
+    while (!copied.rest.empty() && ahead >= copied.rest.front().size - copied.skip) {
+        ahead -= copied.rest.front().size - copied.skip;
+        copied.rest = copied.rest.subspan(1);
+        copied.skip = 0;
+    }
+    copied.skip += ahead;
+    return copied;
+}
+
 Sum sum_of(Frame const& frame, u32 from, u32 bytes)
 {
     FrameReader reader{frame};

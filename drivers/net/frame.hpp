@@ -95,6 +95,9 @@ private:
     u32 skip_, left_;
 };
 
+// The same frame with a copy of its first bytes, as many as `space` takes, as its head: to be changed there.
+Frame with_head(Frame const& frame, std::span<u8> space);
+
 // `bytes` from `from` on, as if they lay in one piece and began at an even place.
 Sum sum_of(Frame const& frame, u32 from, u32 bytes);
 

@@ -30,6 +30,8 @@ Delivery NetworkEnds::deliver(PortNumber port, Frame const& frame)
             static_cast<void>(event_raise((*trunk)->reader(), trunk_event_));
         return delivery;
     }
+    if (auto* const wire = std::get_if<E1000*>(&ends_[port]))
+        return (*wire)->send(frame);
     return Delivery::down;
 }
 

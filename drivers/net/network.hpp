@@ -4,6 +4,7 @@
 // can be connected is here.
 #pragma once
 #include "drivers/net/bridge.hpp"
+#include "drivers/net/e1000.hpp"
 #include "drivers/net/trunk.hpp"
 #include "drivers/virtio/net.hpp"
 #include <variant>
@@ -23,7 +24,7 @@ public:
     Delivery deliver(PortNumber port, Frame const& frame);
 
 protected:
-    using End = std::variant<std::monostate, VirtioNet*, Trunk*, ServiceEnd>;
+    using End = std::variant<std::monostate, VirtioNet*, Trunk*, ServiceEnd, E1000*>;
 
     End ends_[max_ports];
     u32 number_;
@@ -40,6 +41,8 @@ public:
     PortNumber connect(VirtioNet& card, PortRecipe const& recipe) { return note(bridge_.add(recipe), &card); }
     PortNumber connect(Trunk& trunk) { return note(bridge_.add({.own_address_only = false, .is_trunk = true}), &trunk); }
     PortNumber connect(Stack& stack, u32 interface, MacAddress address) { return note(bridge_.add({.address = address}), ServiceEnd{&stack, interface}); }
+    // The wire: anybody may be behind it.
+    PortNumber connect(E1000& card, PortRecipe const& recipe) { return note(bridge_.add(recipe), &card); }
     bool fix(MacAddress address, PortNumber port) { return bridge_.fix(address, port); }
 
     // From a port, to whom it is for.
@@ -52,7 +55,8 @@ public:
     PortCounters& counters(PortNumber port) { return bridge_.counters(port); }
     std::string_view describe(PortNumber port) const
     {
-        return std::holds_alternative<VirtioNet*>(ends_[port]) ? "guest" : std::holds_alternative<Trunk*>(ends_[port]) ? "trunk" : "service";
+        constexpr std::string_view names[] = {"nobody", "guest", "trunk", "service", "wire"};
+        return names[ends_[port].index()];
     }
 
 private:

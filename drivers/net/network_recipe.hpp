@@ -7,13 +7,14 @@
 
 namespace kennel::service::net {
 
-enum class NetworkFault : u8 { name, mode, service, subnet, guest, network, address, address_twice, mtu, options };
+enum class NetworkFault : u8 { name, mode, bridges, service, subnet, guest, network, address, address_twice, mtu, options, forward };
 
 constexpr std::string_view describe(NetworkFault fault)
 {
     switch (fault) {
     case NetworkFault::name:          return "a network's name is empty, or has other characters than small letters, digits and '-'";
     case NetworkFault::mode:          return "a network's mode is unknown";
+    case NetworkFault::bridges:       return "two networks want the machine's card for themselves (mode bridge)";
     case NetworkFault::service:       return "a network's service does not exist";
     case NetworkFault::subnet:        return "a network's subnet is no private /24, or another's";
     case NetworkFault::guest:         return "a card's guest does not exist, or belongs to another service than its network";
@@ -22,6 +23,7 @@ constexpr std::string_view describe(NetworkFault fault)
     case NetworkFault::address_twice: return "two cards have one address";
     case NetworkFault::mtu:           return "a card's MTU is not in 68 to 9000";
     case NetworkFault::options:       return "a card has an unknown option";
+    case NetworkFault::forward:       return "a forward has no ports, is neither TCP's nor UDP's, takes a port of another's, or its network is not in mode nat";
     }
     return "";
 }
@@ -40,18 +42,41 @@ inline MacAddress address_of(abi::ManifestCard const& card)
 // RFC 1918.
 constexpr bool is_private(u32 address) { return address >> 24 == 10 || address >> 20 == 0xac1 || address >> 16 == 0xc0a8; }
 
+// A port outside goes to one guest only, and a port of a guest's is reached by one: else nobody could tell whose answer comes back.
+inline bool check_forwards(ManifestReader const& manifest, u32 number, abi::ManifestCard const& card)
+{
+    for (auto const& forward : card.forwards) {
+        if (!forward.port)
+            continue;
+        if (!forward.guest_port || (forward.protocol != 6 && forward.protocol != 17) || manifest.network(card.network).mode != abi::NetworkMode::nat)
+            return false;
+        for (u32 i = 0; i <= number; i++)
+            for (abi::ManifestCard const other_card = manifest.card(i); auto const& other : other_card.forwards) {
+                if (i == number && &other - other_card.forwards >= &forward - card.forwards)
+                    break;
+                if (other.port && other.protocol == forward.protocol && (other.port == forward.port || (i == number && other.guest_port == forward.guest_port)))
+                    return false;
+            }
+    }
+    return true;
+}
+
 // All of them, or the first that is wrong.
 inline Result<void, NetworkFault> check_networks(ManifestReader const& manifest)
 {
     using enum NetworkFault;
+    u32 bridge_count = 0;
     for (u32 i = 0; i < manifest.network_count(); i++) {
         abi::ManifestNetwork const entry = manifest.network(i);
         auto const text = name_of(entry);
         if (text.empty() || text.size() == sizeof entry.name ||
             !std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }))
             return Err(name);
-        if (entry.mode != abi::NetworkMode::isolated)
+        if (static_cast<u32>(entry.mode) > static_cast<u32>(abi::NetworkMode::bridge))
             return Err(mode);
+        bridge_count += entry.mode == abi::NetworkMode::bridge;
+        if (bridge_count > 1)
+            return Err(bridges);
         if (entry.service >= manifest.service_count())
             return Err(service);
         if (!is_private(entry.subnet) || (entry.subnet & 0xff))
@@ -75,6 +100,8 @@ inline Result<void, NetworkFault> check_networks(ManifestReader const& manifest)
             return Err(mtu);
         if (entry.options & ~1u)
             return Err(options);
+        if (!check_forwards(manifest, i, entry))
+            return Err(forward);
     }
     return {};
 }

@@ -11,16 +11,23 @@ constexpr u64 ageing_seconds = 300;                   // IEEE 802.1Q, "Ageing Ti
 constexpr u64 floods_per_second = 1000;
 constexpr u32 flood_burst = 256;
 
+Text dotted(Ipv4Address address)
+{
+    u32 const value = address.value;
+    return Text{value >> 24, ".", value >> 16 & 255, ".", value >> 8 & 255, ".", value & 255};
+}
+
 } // namespace
 
-void Networks::begin(ManifestReader const& manifest, u32 service, u32 cpus, u64 tsc_hz)
+void Networks::begin(ManifestReader const& manifest, abi::InfoPage const& info)
 {
     count_ = manifest.network_count();
-    cpus_ = cpus;
-    tsc_hz_ = tsc_hz;
+    cpus_ = info.cpu_count;
+    tsc_hz_ = info.tsc_hz;
+    owns_devices_ = info.owns_devices;
     for (u32 i = 0; i < count_; i++) {
         networks_[i].recipe = manifest.network(i);
-        networks_[i].is_ours = networks_[i].recipe.service == service;
+        networks_[i].is_ours = networks_[i].recipe.service == info.service;
         networks_[i].neighbours = Neighbours{{{networks_[i].recipe.subnet}, 24}};
     }
 }
@@ -51,6 +58,16 @@ VirtioNet* Networks::add_card(Maker const& maker, abi::ManifestCard const& recip
     }
     card->connect(*here, port);
     network.members[network.member_count++] = {address, home};
+    Ipv4Address const guests = network.neighbours.find(address)->address;
+    for (auto const& forward : recipe.forwards) {
+        if (!forward.port)
+            continue;
+        if (wish_count_ == std::size(wishes_)) {
+            why = Text{"there are more than ", Nat::most_forwards, " forwards"};
+            return nullptr;
+        }
+        wishes_[wish_count_++] = {recipe.network, {static_cast<Protocol>(forward.protocol), forward.port, 0, guests, forward.guest_port}};
+    }
     return card;
 }
 
@@ -71,30 +88,124 @@ Trunk* Networks::trunk(Maker const& maker, u32 from, u32 to)
     return trunk;
 }
 
+// Where some network wants it, the card becomes a port: of the network in mode bridge, or of one that only NAT is on.
+void Networks::find_uplink(Maker const& maker)
+{
+    bool wanted = false;
+    std::optional<u32> bridged;
+    for (u32 i = 0; i < count_; i++) {
+        if (!networks_[i].is_ours || networks_[i].member_count == 0 || networks_[i].recipe.mode == abi::NetworkMode::isolated)
+            continue;
+        wanted = true;
+        if (networks_[i].recipe.mode == abi::NetworkMode::bridge)
+            bridged = i;
+    }
+    if (!wanted)
+        return;
+    if (!owns_devices_)
+        return maker.log.line(Text{"uplink: this service does not own the machine's network card: its networks have no way out"});
+    if (!uplink_.discover(maker.heap, tsc_hz_, bridged.has_value(), maker.log))
+        return;
+    outside_ = bridged ? part(maker, *bridged, 0) : maker.heap.make<Network>(abi::max_networks, ageing_seconds * tsc_hz_, trunk_event_);
+    if (outside_)
+        wire_ = outside_->connect(uplink_.card(), {.own_address_only = false, .flood_interval = tsc_hz_ / floods_per_second, .flood_burst = flood_burst});
+    if (wire_ == no_port) {
+        maker.log.line(Text{"uplink: no memory for the network outside"});
+        outside_ = nullptr;
+    }
+}
+
+// The service's interface outside, where a network in mode nat wants one.
+bool Networks::go_outside(Maker const& maker)
+{
+    bool wanted = false;
+    for (u32 i = 0; i < count_; i++)
+        wanted |= networks_[i].interface && networks_[i].recipe.mode == abi::NetworkMode::nat;
+    if (!wanted || !outside_)
+        return true;
+    if (!stack_.add_outside(maker.heap, *outside_, uplink_.card().address())) {
+        maker.log.line(Text{"uplink: no memory for the service's own address outside"});
+        return false;
+    }
+    for (u32 i = 0; i < wish_count_; i++) {
+        Forward forward = wishes_[i].forward;
+        forward.network = networks_[wishes_[i].network].interface.value_or(0);
+        if (!stack_.forward(forward)) {
+            maker.log.line(Text{"uplink: port ", forward.port, " cannot be forwarded"});
+            return false;
+        }
+    }
+    return true;
+}
+
 bool Networks::run_services(Maker const& maker)
 {
     bool begun = false;
     for (u32 i = 0; i < count_; i++) {
         Planned& network = networks_[i];
-        if (!network.is_ours || network.member_count == 0)
+        if (!network.is_ours || network.member_count == 0 || network.recipe.mode == abi::NetworkMode::bridge)
             continue;
         if (!begun)
             stack_.begin(tsc_hz_);
         begun = true;
         Network* const here = part(maker, i, 0);
-        auto const address = here ? stack_.add(maker.heap, *here, network.neighbours, false) : std::nullopt;
-        if (!address) {
+        auto const added = here ? stack_.add(maker.heap, *here, network.neighbours, outside_ && network.recipe.mode == abi::NetworkMode::nat) : std::nullopt;
+        if (!added) {
             maker.log.line(Text{"network ", name_of(network.recipe), ": no memory for the service's own card"});
             return false;
         }
-        network.members[network.member_count++] = {*address, 0};
+        network.interface = added->interface;
+        network.members[network.member_count++] = {added->address, 0};
     }
     return true;
 }
 
+// ---- the machine's card ----
+
+void Networks::start(u64 event, Log& log)
+{
+    if (!outside_)
+        return;
+    uplink_.start(event, log);
+    stack_.link_changed(uplink_.card().link());
+}
+
+bool Networks::serve_wire(Log& log)
+{
+    if (!outside_)
+        return false;
+    if (uplink_.interrupt()) {
+        log.line(Text{"uplink: link ", uplink_.card().link() ? "up" : "down"});
+        stack_.link_changed(uplink_.card().link());
+    }
+    bool const more = uplink_.card().receive(Uplink::most_frames, [&](Frame const& frame) { outside_->forward(wire_, frame); });
+    if (!more)
+        uplink_.acknowledge();
+    tell(log);
+    return more;
+}
+
+void Networks::timer(u64 now, Log& log)
+{
+    stack_.timer(now);
+    tell(log);
+}
+
+void Networks::tell(Log& log)
+{
+    if (!stack_.take_news()) [[likely]]
+        return;
+    Stack::Outside const& outside = stack_.outside();
+    if (!outside.is_bound())
+        return log.line(Text{"uplink: its address is gone"});
+    log.line(Text{"uplink: address ", dotted(outside.address).view(), "/", u64{outside.subnet.bits}, ", router ", dotted(outside.router).view(), ", name server ", dotted(outside.name_server).view(),
+                  outside.conflict ? ": one of our own networks overlaps with it, so nothing is routed" : ""});
+}
+
 bool Networks::finish(Maker const& maker)
 {
-    if (!run_services(maker))
+    find_uplink(maker);
+    if (!run_services(maker) || !go_outside(maker))
         return false;
     for (u32 i = 0; i < count_; i++) {
         Planned& network = networks_[i];
@@ -130,11 +241,14 @@ bool Networks::drain(u32 cpu)
 
 void Networks::report(u32 cpu, Log& log)
 {
-    for (u32 number = 0; number < count_; number++) {
-        Network* const network = networks_[number].on[cpu];
+    for (u32 number = 0; number <= count_; number++) {
+        bool const is_outside = number == count_;
+        if (is_outside && (cpu != 0 || !outside_ || outside_->number() != abi::max_networks))
+            break;
+        Network* const network = is_outside ? outside_ : networks_[number].on[cpu];
         for (PortNumber port = 0; network && port < network->count(); port++) {
             PortCounters const& counters = network->counters(port);
-            Text text{"network ", name_of(networks_[number].recipe), " CPU ", cpu, " port ", port, " (", network->describe(port), "): in ", counters.packets_in, " packets ",
+            Text text{"network ", is_outside ? "outside" : name_of(networks_[number].recipe), " CPU ", cpu, " port ", port, " (", network->describe(port), "): in ", counters.packets_in, " packets ",
                       counters.bytes_in, " bytes, out ", counters.packets_out, " packets ", counters.bytes_out, " bytes"};
             for (u32 i = 0; i < static_cast<u32>(Drop::count); i++)
                 if (counters.drops[i])
@@ -147,10 +261,23 @@ void Networks::report(u32 cpu, Log& log)
         DnsCounters const& dns = stack_.dns_counters();
         log.line(Text{"network services: DNS questions ", dns.questions, ", answered ", dns.answered, ", failed ", dns.failed, ", relayed ", dns.relayed, ", malformed ", dns.malformed,
                       ", unanswered ", dns.unanswered(stack_.waiting()), "; packets nobody routes ", stack_.unrouted()});
-        for (u32 i = 0; i < stack_.interfaces(); i++) {
-            DhcpCounters const& dhcp = stack_.dhcp_counters(i);
-            log.line(Text{"network services: DHCP ", i, ": offers ", dhcp.offers, ", acknowledged ", dhcp.acknowledged, ", refused ", dhcp.refused, ", ignored ", dhcp.ignored});
-        }
+        for (u32 i = 0; i < stack_.interfaces(); i++)
+            if (DhcpCounters const* const dhcp = stack_.dhcp_counters(i))
+                log.line(Text{"network services: DHCP ", i, ": offers ", dhcp->offers, ", acknowledged ", dhcp->acknowledged, ", refused ", dhcp->refused, ", ignored ", dhcp->ignored});
+    }
+    if (cpu != 0 || !outside_)
+        return;
+    E1000::Counters const& card = uplink_.card().counters();
+    log.line(Text{"uplink: sent ", card.sent, ", received ", card.received, ", no room to send ", card.full, ", malformed ", card.malformed, ", missed ", card.missed,
+                  ", link changes ", card.link_changes, ", next hop not known yet ", stack_.unresolved()});
+    if (Nat const* const nat = stack_.nat()) {
+        NatCounters const& counters = nat->counters();
+        Text text{"uplink: NAT out ", counters.out, ", in ", counters.in, ", connections ", counters.opened, ", displaced ", counters.displaced};
+        for (u32 i = 1; i < static_cast<u32>(NatDrop::count); i++)
+            if (counters.drops[i])
+                for (auto const& part : {Text{", "}, Text{name_of(static_cast<NatDrop>(i))}, Text{" "}, Text{counters.drops[i]}})
+                    text.add(part.view());
+        log.line(text);
     }
 }
 

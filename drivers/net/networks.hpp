@@ -10,6 +10,7 @@
 #include "drivers/net/network.hpp"
 #include "drivers/net/network_recipe.hpp"
 #include "drivers/net/stack.hpp"
+#include "drivers/net/uplink.hpp"
 
 namespace kennel::service::net {
 
@@ -18,7 +19,7 @@ public:
     // The event of a vCPU that has frames from others to take.
     void ring_with(u64 event) { trunk_event_ = event; }
     // The manifest's networks are checked.
-    void begin(ManifestReader const& manifest, u32 service, u32 cpus, u64 tsc_hz);
+    void begin(ManifestReader const& manifest, abi::InfoPage const& info);
 
     struct Maker { Heap& heap; Extents& extents; Log& log; };
 
@@ -28,6 +29,16 @@ public:
     bool finish(Maker const& maker);
 
     u32 count() const { return count_; }
+
+    // ---- the machine's card; vCPU 0 only ----
+    void start(u64 event, Log& log);                  // `event`: for its interrupts
+    // True: there is more by now.
+    bool serve_wire(Log& log);
+    void timer(u64 now, Log& log);
+    u64  deadline() { return stack_.deadline(); }
+    bool has_clock() const { return outside_ != nullptr; }
+    bool clock_changed() const { return stack_.clock_changed(); }   // until deadline() is asked
+
     // Frames for this vCPU. True: there are more by now.
     bool drain(u32 cpu);
 
@@ -43,9 +54,14 @@ private:
         Member     members[abi::max_cards + 1];       // and the service
         u32        member_count = 0;
         Neighbours neighbours{Subnet{}};
+        std::optional<u32> interface;                 // of the service
     };
+    struct Wish { u32 network = 0; Forward forward; };
 
+    void     find_uplink(Maker const& maker);
     bool     run_services(Maker const& maker);
+    bool     go_outside(Maker const& maker);
+    void     tell(Log& log);
     Network* part(Maker const& maker, u32 network, u32 cpu);
     Trunk*   trunk(Maker const& maker, u32 from, u32 to);
 
@@ -54,7 +70,13 @@ private:
     u64     tsc_hz_ = 0, trunk_event_ = 0;
     Trunk*  trunks_[abi::max_cpus][abi::max_cpus] = {};   // [from][to]
     std::span<u8> ring_space_;
+    bool    owns_devices_ = false;
     Stack   stack_;                                   // vCPU 0 only
+    Uplink  uplink_;                                  // and this
+    Network* outside_ = nullptr;                      // where the card is: a network in mode bridge, or one of its own
+    PortNumber wire_ = no_port;
+    Wish    wishes_[Nat::most_forwards];
+    u32     wish_count_ = 0;
 };
 
 } // namespace kennel::service::net

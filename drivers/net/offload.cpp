@@ -155,19 +155,8 @@ bool complete_checksum(Frame const& frame, std::span<u8, max_headers> space, Fra
     u32 const head_bytes = std::max(field + static_cast<u32>(sizeof(Big16)), static_cast<u32>(frame.head.size()));
     if (head_bytes > space.size())
         return false;
-    FrameReader reader{frame};
-    reader.copy(space.first(head_bytes));
-
-    completed = frame;
+    completed = with_head(frame, space.first(head_bytes));
     completed.offload = {};
-    completed.head = space.first(head_bytes);
-    u32 ahead = head_bytes - static_cast<u32>(frame.head.size());
-    while (!completed.rest.empty() && ahead >= completed.rest.front().size - completed.skip) {
-        ahead -= completed.rest.front().size - completed.skip;
-        completed.rest = completed.rest.subspan(1);
-        completed.skip = 0;
-    }
-    completed.skip += ahead;
     // The field holds the pseudo-header's sum already. Ones' complement has two zeros; RFC 768 keeps one for "none".
     Big16 sum = field_of(sum_of(completed, start, frame.size - start));
     if (sum == 0)

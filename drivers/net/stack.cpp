@@ -1,47 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See stack.hpp. Everything that names lwIP is here.
+// See stack.hpp. The way outside: outside.cpp.
 #include "drivers/net/stack.hpp"
 #include "drivers/fault.hpp"
 #include "drivers/instructions.hpp"
-#include "drivers/net/network.hpp"
-#include <lwip/etharp.h>
+#include "drivers/net/interface.hpp"
+#include <lwip/dns.h>
 #include <lwip/init.h>
-#include <lwip/timeouts.h>
-#include <lwip/udp.h>
 #include <netif/ethernet.h>
 
 namespace kennel::service::net {
-
-struct Interface {
-    Interface(Stack& its_stack, Network& its_part, Neighbours& its_neighbours, bool routes)
-        : stack{its_stack}, part{its_part}, neighbours{its_neighbours}, dhcp{its_neighbours, routes}
-    {
-    }
-
-    netif       lwip{};
-    Stack&      stack;
-    Network&    part;
-    PortNumber  port = no_port;
-    MacAddress  address;
-    Neighbours& neighbours;
-    DhcpServer  dhcp;
-
-    // lwIP's callbacks.
-    static err_t start(netif* lwip);
-    static err_t output(netif* lwip, pbuf* packet);
-    static void  dhcp_request(void* stack, udp_pcb*, pbuf* packet, ip_addr_t const* from, u16_t port);
-    static void  dns_question(void* stack, udp_pcb*, pbuf* packet, ip_addr_t const* from, u16_t port);
-};
 
 namespace {
 
 // lwIP is one for all and takes the time by itself; its functions find us here.
 constinit Stack* the_stack = nullptr;
 constinit udp_pcb* dns_socket = nullptr;
-
-ip4_addr_t lwip_address(Ipv4Address address) { return {lwip_htonl(address.value)}; }
-Ipv4Address our_address(ip4_addr_t const& address) { return {lwip_ntohl(address.addr)}; }
 
 constexpr u32 udp_overhead = sizeof(EthernetHeader) + sizeof(Ipv4Header) + sizeof(UdpHeader);
 
@@ -71,7 +45,14 @@ extern "C" unsigned kennel_lwip_random(void)
     return static_cast<unsigned>(word ? *word : time_stamp() * 0x9e37'79b9);
 }
 extern "C" void kennel_lwip_broken(char const* what) { give_up(what); }
-extern "C" void kennel_lwip_dhcp_option(netif*, unsigned char, unsigned char, pbuf*, unsigned short) {}
+// lwIP's own resolver is not here: what its DHCP client learns is ours.
+extern "C" void dns_init(void) {}
+extern "C" void dns_tmr(void) {}
+extern "C" void dns_setserver(u8_t number, ip_addr_t const* address)
+{
+    if (number == 0)
+        the_stack->name_server_is(our_address(*ip_2_ip4(address)));
+}
 
 err_t Interface::start(netif* lwip)
 {
@@ -130,6 +111,7 @@ u64 Stack::milliseconds() const { return time_stamp() / (tsc_hz_ / 1000 ? tsc_hz
 void Stack::begin(u64 tsc_hz)
 {
     tsc_hz_ = tsc_hz;
+    second_passed_ = time_stamp();
     the_stack = this;
     lwip_init();
     udp_pcb* const dhcp = udp_new();
@@ -140,9 +122,9 @@ void Stack::begin(u64 tsc_hz)
     udp_recv(dns_socket, Interface::dns_question, this);
 }
 
-std::optional<MacAddress> Stack::add(Heap& heap, Network& part, Neighbours& neighbours, bool routes)
+std::optional<Stack::Added> Stack::add(Heap& heap, Network& part, Neighbours& neighbours, bool routes)
 {
-    auto* const interface = count_ < most_interfaces ? heap.make<Interface>(*this, part, neighbours, routes) : nullptr;
+    auto* const interface = count_ < most_interfaces ? heap.make<Interface>(*this, part, neighbours, routes, owners_) : nullptr;
     if (!interface)
         return std::nullopt;
     // Locally administered, and the same at each start: "KNL", the network's number.
@@ -161,24 +143,45 @@ std::optional<MacAddress> Stack::add(Heap& heap, Network& part, Neighbours& neig
         std::copy_n(neighbour.hardware.bytes, 6, hardware.addr);
         etharp_add_static_entry(&theirs, &hardware);
     }
-    interfaces_[count_++] = interface;
-    return interface->address;
+    if (routes)
+        owners_ += static_cast<u32>(neighbours.known().size()) + 1;   // strangers share one
+    interfaces_[count_] = interface;
+    return Added{count_++, interface->address};
 }
 
 Delivery Stack::receive(u32 number, Frame const& frame)
 {
-    Interface* const interface = interfaces_[number];
-    // What is for others goes no further here: no packet passes from one network to another.
+    Interface& interface = *interfaces_[number];
+    bool const is_outside = &interface == outside_interface_;
     if (frame.ethernet().type == static_cast<u16>(EtherType::ipv4)) {
         u8 copied[sizeof(EthernetHeader) + 60];
         u32 const size = FrameReader{frame}.copy(copied);
         auto const packet = read_ipv4(std::span<u8 const>{copied, size}.subspan(sizeof(EthernetHeader)), frame.size - sizeof(EthernetHeader));
-        Subnet const subnet = interface->neighbours.subnet();
-        if (!packet || (packet->destination != interface->neighbours.service() && packet->destination != subnet.broadcast() && packet->destination != Ipv4Address{~0u})) {
+        Subnet const subnet = is_outside ? outside_.subnet : interface.neighbours->subnet();
+        Ipv4Address const ours = is_outside ? outside_.address : interface.neighbours->service();
+        // An address of its own has an interface outside only once it was given one: until then everything may be the answer.
+        bool const is_ours = packet && (packet->destination == ours || packet->destination == subnet.broadcast() || packet->destination == Ipv4Address{~0u} ||
+                                        (is_outside && !outside_.is_bound()));
+        // Nobody outside is one of us: an answer would go to a guest that never asked.
+        bool const lies = is_outside && packet && (is_inside(packet->source) || (outside_.is_bound() && packet->source == ours));
+        if (lies) {
+            unrouted_++;
+            return Delivery::taken;
+        }
+        if (is_outside && is_ours && packet->destination == ours)
+            return suit(frame, {}, [&](Frame const& plain) { return route_in(plain) ? Delivery::taken : to_lwip(interface, plain); });
+        if (!is_ours && packet && interface.routed)
+            return route_out(interface, frame);
+        if (!is_ours) {
             unrouted_++;
             return Delivery::taken;
         }
     }
+    return to_lwip(interface, frame);
+}
+
+Delivery Stack::to_lwip(Interface& interface, Frame const& frame)
+{
     Delivery const delivery = suit(frame, {}, [&](Frame const& suited) {
         pbuf* const packet = pbuf_alloc(PBUF_RAW, static_cast<u16_t>(suited.size), PBUF_POOL);
         if (!packet)
@@ -186,44 +189,56 @@ Delivery Stack::receive(u32 number, Frame const& frame)
         FrameReader reader{suited};
         for (pbuf* part = packet; part; part = part->next)
             reader.copy({static_cast<u8*>(part->payload), part->len});
-        if (interface->lwip.input(packet, &interface->lwip) != ERR_OK)
+        if (interface.lwip.input(packet, &interface.lwip) != ERR_OK)
             pbuf_free(packet);
         return Delivery::taken;
     });
-    sys_check_timeouts();
+    catch_up(time_stamp());
     return delivery;
 }
 
 void Stack::serve_dhcp(Interface& interface, std::span<u8 const> request)
 {
+    if (!interface.dhcp)                              // outside we are a client
+        return;
     u8 reply[DhcpServer::reply_bytes];
-    auto const answer = interface.dhcp.answer(request, reply, milliseconds());
+    auto const answer = interface.dhcp->answer(request, reply, milliseconds());
     if (!answer)
         return;
     u8 frame[udp_overhead + DhcpServer::reply_bytes];
-    u32 const size = write_datagram(frame, {answer->hardware, interface.address, static_cast<u16>(EtherType::ipv4)}, interface.neighbours.service(), DhcpServer::server_port,
+    u32 const size = write_datagram(frame, {answer->hardware, interface.address, static_cast<u16>(EtherType::ipv4)}, interface.neighbours->service(), DhcpServer::server_port,
                                     answer->address, DhcpServer::client_port, {reply, answer->size});
     Piece const rest{frame + sizeof(EthernetHeader), size - static_cast<u32>(sizeof(EthernetHeader))};
     interface.part.forward(interface.port, Frame{.head = {frame, sizeof(EthernetHeader)}, .rest = {&rest, 1}, .skip = 0, .size = size, .offload = {}});
 }
 
-void Stack::serve_dns(Interface& interface, std::span<u8 const> question, Ipv4Address client, u16 port)
+void Stack::serve_dns(Interface& interface, std::span<u8> question, Ipv4Address client, u16 port)
 {
-    u8 reply[dns_message_bytes];
-    auto result = dns_.answer(interface.neighbours, question, reply);
-    if (result.verdict == DnsServer::Verdict::forward)
-        result = {DnsServer::Verdict::answer, dns_.fail(question, reply)};   // there is nobody to ask
-    if (result.verdict != DnsServer::Verdict::answer || result.size == 0)
+    if (!interface.neighbours)                        // nobody outside asks us
         return;
-    pbuf* const packet = pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(result.size), PBUF_RAM);
+    u8 reply[dns_message_bytes];
+    auto const result = dns_.answer(*interface.neighbours, question, reply);
+    if (result.verdict == DnsServer::Verdict::answer)
+        return send_dns(interface, client, port, std::span{reply}.first(result.size));
+    if (result.verdict == DnsServer::Verdict::forward)
+        ask_upstream(question, {client, port, static_cast<u32>(std::find(interfaces_, interfaces_ + count_, &interface) - interfaces_)});
+}
+
+void Stack::send_dns(Interface& interface, Ipv4Address client, u16 port, std::span<u8 const> reply)
+{
+    pbuf* const packet = reply.empty() ? nullptr : pbuf_alloc(PBUF_TRANSPORT, static_cast<u16_t>(reply.size()), PBUF_RAM);
     if (!packet)
         return;
-    pbuf_take(packet, reply, static_cast<u16_t>(result.size));
+    pbuf_take(packet, reply.data(), static_cast<u16_t>(reply.size()));
     ip_addr_t const to = lwip_address(client);
     udp_sendto_if(dns_socket, packet, &to, port, &interface.lwip);
     pbuf_free(packet);
 }
 
-DhcpCounters const& Stack::dhcp_counters(u32 interface) const { return interfaces_[interface]->dhcp.counters(); }
+DhcpCounters const* Stack::dhcp_counters(u32 interface) const
+{
+    auto const& dhcp = interfaces_[interface]->dhcp;
+    return dhcp ? &dhcp->counters() : nullptr;
+}
 
 } // namespace kennel::service::net

@@ -11,10 +11,10 @@
 namespace kennel::abi {
 
 inline constexpr u64 manifest_magic   = 0x46494e414d4c4e4b;  // "KNLMANIF"
-inline constexpr u32 manifest_version = 3;
+inline constexpr u32 manifest_version = 4;
 inline constexpr u32 max_guests       = 32;
 inline constexpr u32 max_disks        = 64;                  // of all guests
-inline constexpr u32 max_networks     = 16, max_cards = 64;
+inline constexpr u32 max_networks     = 16, max_cards = 64, max_forwards = 8;   // forwards: to one card
 inline constexpr u32 no_file          = 0xffff'ffff;
 inline constexpr u32 any_cpu          = 0xffff'ffff;
 
@@ -80,15 +80,17 @@ struct ManifestDisk {               // a guest's disks are vda, vdb, ... in the 
     char partition[40];             // its label (1 to 36 ASCII characters), or the 16 bytes of its UUID as on the disk
 };
 
-// The guests and the service, which gives addresses and names.
-enum class NetworkMode : u32 { isolated = 0 };
+// isolated: the guests and the service, which gives addresses and names. nat: and a way out under the service's address there. bridge: the
+// guests are on the wire of the machine's card, and the service stays out of it.
+enum class NetworkMode : u32 { isolated = 0, nat = 1, bridge = 2 };
 // `name`: a label of DNS; `service`: whose guests have cards on it; `subnet`: IPv4, a /24, first byte uppermost.
 struct ManifestNetwork { char name[16]; NetworkMode mode; u32 service, subnet, reserved; };
 
 enum class CardOption : u32 { any_source = 1 /* it may send under other addresses than its own */ };
 // A guest's network cards are eth0, eth1, ... in the order of this table. `address`: of hardware, not a group's; `mtu`: 68..9000.
-struct ManifestCard { u32 guest, network; u8 address[6]; u16 mtu; u32 options, reserved; };
+struct ManifestCard { u32 guest, network; u8 address[6]; u16 mtu; u32 options, reserved; struct { u16 port, guest_port; u32 protocol; } forwards[max_forwards]; };
+// `forwards`, on nat networks: a port of the service's address outside -> the guest's; IP's number of TCP or UDP; port 0: none.
 
-static_assert(sizeof(ManifestNetwork) == 32 && sizeof(ManifestCard) == 24 && sizeof(ManifestDisk) == 96 && sizeof(ManifestHeader) == 64 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
+static_assert(sizeof(ManifestNetwork) == 32 && sizeof(ManifestCard) == 88 && sizeof(ManifestDisk) == 96 && sizeof(ManifestHeader) == 64 && sizeof(ManifestFile) == 64 && sizeof(ManifestService) == 32 && sizeof(ManifestGuest) == 72);
 
 } // namespace kennel::abi

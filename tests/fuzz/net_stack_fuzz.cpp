@@ -32,7 +32,7 @@ struct Wire {
     {
         neighbours.add(mac(1), "web");
         stack.begin(1'000'000'000);
-        service = stack.add(heap, network, neighbours, false).value();
+        service = stack.add(heap, network, neighbours, false)->address;
     }
 };
 

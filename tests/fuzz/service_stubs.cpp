@@ -15,6 +15,8 @@ u16  read_port16(u16) { return 0xffff; }
 void write_port16(u16, u16) {}
 u32  read_port32(u16) { return 0xffff'ffff; }
 void write_port32(u16, u32) {}
+u32  read_register(u64) { return 0xffff'ffff; }
+void write_register(u64, u32) {}
 u64  time_stamp() { return 1'000'000; }
 void stop_here() { __builtin_trap(); }
 void give_up(char const*, u64) { __builtin_trap(); }

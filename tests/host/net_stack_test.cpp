@@ -4,6 +4,7 @@
 #include "drivers/net/stack.hpp"
 #include "drivers/net/network.hpp"
 #include "tests/host/net_frames.hpp"
+#include "tests/host/net_lwip.hpp"
 #include "tests/host/service_fake.hpp"
 #include <doctest/doctest.h>
 #include <memory>
@@ -29,12 +30,13 @@ struct Wire {
     PortNumber port = network.connect(trunk);
     std::unique_ptr<Stack> stack = std::make_unique<Stack>();
     MacAddress service{};
+    LwipUser   user;                                  // goes first
 
     Wire()
     {
         neighbours.add(mac(1), "web");
         stack->begin(1'000'000'000);
-        service = stack->add(heap, network, neighbours, false).value();
+        service = stack->add(heap, network, neighbours, false)->address;
         trunk.drain([](u32, Frame const&) {});         // it says who it is when it comes up
     }
     std::vector<Bytes> ask(Bytes frame)

@@ -112,6 +112,13 @@ void write_port32(u16 port, u32 value)
         fake::world().device->write(port, 4, value);
 }
 
+u32 read_register(u64 address) { return fake::world().registers ? fake::world().registers->read(address) : 0xffff'ffff; }
+void write_register(u64 address, u32 value)
+{
+    if (fake::world().registers)
+        fake::world().registers->write(address, value);
+}
+
 u64 time_stamp() { return fake::world().now += fake::world().tick; }
 void stop_here() { throw std::runtime_error("the service rests"); }
 void give_up(char const* what, u64) { throw std::runtime_error(what); }

@@ -20,8 +20,16 @@ struct PortDevice {
     virtual bool write(u16 port, u32 bytes, u32 value) = 0;
 };
 
+// And one behind registers in memory.
+struct RegisterDevice {
+    virtual ~RegisterDevice() = default;
+    virtual u32  read(u64 address) = 0;
+    virtual void write(u64 address, u32 value) = 0;
+};
+
 struct World {
     PortDevice* device = nullptr;                     // asked first
+    RegisterDevice* registers = nullptr;
     std::vector<Made> calls;
     std::function<Answer(Made const&)> answer;        // empty: ok, and zeroes
 

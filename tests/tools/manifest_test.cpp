@@ -151,6 +151,33 @@ TEST_CASE("tools: networks and cards in the manifest")
     auto const wrong = make_manifest(with(R"({"network": "x"})", R"({"name": "lan"})").value());
     REQUIRE(!wrong);
     CHECK(wrong.error().text == "guest g: card 0 wants network x, which is not described");
-    CHECK(with("", R"({"name": "lan", "mode": "nat"})").error().text.contains("no network has a way out yet"));
+    CHECK(with("", R"({"name": "lan", "mode": "open"})").error().text == "a network's mode is isolated, nat or bridge, not open");
     CHECK(with(R"({"network": "lan", "mtu": 20})", "").error().text.contains("68 to 9000"));
+}
+
+TEST_CASE("tools: forwards in the manifest, and what cannot be forwarded")
+{
+    Folder folder;
+    folder.file("k");
+    auto const with = [&](std::string const& forwards, std::string const& more = "", std::string const& mode = "nat") {
+        auto const plan = parse_description(R"({"networks": [{"name": "lan", "mode": ")" + mode + R"("}], "guests": [{"name": "g", "memory": "64m", "kernel": "k", "cards": [{"network": "lan", "forwards": [)" +
+                                                forwards + "]}]}" + more + "]}", "d", folder.folder.path());
+        return plan ? make_manifest(*plan) : std::unexpected(plan.error());
+    };
+    auto const manifest = with(R"("tcp:2222:22", "udp:53:5353")");
+    REQUIRE(manifest);
+    auto const card = ManifestReader::parse(manifest->bytes)->card(0);
+    CHECK(card.forwards[0].port == 2222);
+    CHECK(card.forwards[0].guest_port == 22);
+    CHECK(card.forwards[0].protocol == 6);
+    CHECK(card.forwards[1].protocol == 17);
+    CHECK(card.forwards[2].port == 0);
+    CHECK(with(R"("tcp:2222:22", "udp:2222:22")"));
+    CHECK(with(R"("tcp:2222:22", "tcp:2222:23")").error().text == "tcp port 2222 is forwarded twice");
+    CHECK(with(R"("tcp:2222:22", "tcp:2223:22")").error().text == "tcp port 22 is forwarded twice");
+    CHECK(with(R"("tcp:2222:22")", R"(, {"name": "h", "memory": "64m", "kernel": "k", "cards": [{"network": "lan", "forwards": ["tcp:2222:80"]}]})").error().text.contains("twice"));
+    CHECK(with(R"("tcp:2222:22")", R"(, {"name": "h", "memory": "64m", "kernel": "k", "cards": [{"network": "lan", "forwards": ["tcp:2223:22"]}]})"));
+    CHECK(with(R"("tcp:2222:22")", "", "isolated").error().text.contains("not in mode nat"));
+    CHECK(with(R"("tcp:1:1","tcp:2:2","tcp:3:3","tcp:4:4","tcp:5:5","tcp:6:6","tcp:7:7","tcp:8:8","tcp:9:9")").error().text.contains("8 are possible"));
+    CHECK(with("22").error().text.contains("a forward is a text"));
 }

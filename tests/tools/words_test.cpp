@@ -71,5 +71,15 @@ TEST_CASE("tools: networks and addresses of cards")
     CHECK(usual_address("a", 0) != usual_address("a", 1));
     CHECK((usual_address("a", 0)[0] & 3) == 2);
     CHECK(parse_mode("isolated").value() == abi::NetworkMode::isolated);
-    CHECK(parse_mode("nat").error().text.contains("no network has a way out yet"));
+    CHECK(parse_mode("nat").value() == abi::NetworkMode::nat);
+    CHECK(parse_mode("bridge").value() == abi::NetworkMode::bridge);
+    CHECK(!parse_mode("open"));
+    auto const forward = parse_forward("udp:2222:53").value();
+    CHECK(forward.protocol == 17);
+    CHECK(forward.port == 2222);
+    CHECK(forward.guest_port == 53);
+    for (auto const* word : {"", "tcp", "tcp:2222", "tcp:2222:22:1", "icmp:1:1", "tcp:0:22", "tcp:22:65536", "tcp: 1:2", "tcp:-1:2", ":1:2"}) {
+        CAPTURE(word);
+        CHECK(!parse_forward(word));
+    }
 }

@@ -57,6 +57,17 @@ Or<void> link_drives(Settings const& settings)
     return {};
 }
 
+constexpr char network_script[] = "network.conf";
+
+// Its user network. Without an address it would listen on every one of this machine's.
+std::string network_configuration(Settings const& settings)
+{
+    std::string text = "# slirp config\n";
+    for (auto const& forward : settings.forwards)
+        text += std::format("hostfwd = {}:127.0.0.1:{}-{}:{}\n", forward.protocol_name(), forward.port, emulator_gives, forward.port);
+    return text;
+}
+
 // A word goes into a configuration file: nothing that ends a line or an option may be in it.
 Or<void> require_plain(std::string_view what, std::string_view word)
 {
@@ -82,7 +93,9 @@ Or<std::string> configuration(Settings const& settings)
     text += std::format("memory: guest={}, host={}\n", megabytes, megabytes);
     text += std::format("romimage: file={}\n", firmware.string());
     text += std::format("vgaromimage: file={}\n", vga_bios.string());
-    text += std::format("pci: enabled=1, chipset=i440fx, slot1={}\n", screen ? "cirrus" : "pcivga");
+    text += std::format("pci: enabled=1, chipset=i440fx, slot1={}{}\n", screen ? "cirrus" : "pcivga", settings.network_card ? ", slot2=e1000" : "");
+    if (settings.network_card)
+        text += std::format("e1000: enabled=1, mac={}, ethmod=slirp, script={}\n", card_address, network_script);
     text += std::format("vga: extension={}\n", screen ? "cirrus" : "vbe");
     text += "clock: sync=none\n";
     text += std::format("com1: enabled=1, mode=socket-client, dev=127.0.0.1:{}\n", settings.console_port);
@@ -108,6 +121,8 @@ Or<Program> bochs_program(Settings const& settings)
     auto const text = TRY(configuration(settings));
     TRY(link_drives(settings));
     TRY(write_file(settings.folder / "bochsrc", text));
+    if (settings.network_card)
+        TRY(write_file(settings.folder / network_script, network_configuration(settings)));
     std::error_code ignored;
     fs::remove(settings.disk.string() + ".lock", ignored);   // a killed run leaves it, and 3.0 would not open the disk
     Program program{.path = settings.program, .arguments = {"-q", "-f", "bochsrc"}, .folder = settings.folder, .output = settings.folder / "emulator.log"};

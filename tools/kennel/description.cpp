@@ -130,7 +130,7 @@ Or<NetworkPlan> network_from(Json const& json, std::string const& where)
 
 Or<CardPlan> card_from(Json const& json, std::string const& where)
 {
-    auto const entry = TRY(Entry::open(json, where, {"network", "address", "mtu", "any_source"}));
+    auto const entry = TRY(Entry::open(json, where, {"network", "address", "mtu", "any_source", "forwards"}));
     CardPlan card;
     card.network = TRY(entry.text("network"));
     if (entry.has("address")) {
@@ -145,6 +145,11 @@ Or<CardPlan> card_from(Json const& json, std::string const& where)
     }
     if (entry.has("any_source"))
         card.any_source = TRY(entry.yes("any_source"));
+    for (auto const& forward : TRY(list_in(json, "forwards", where))) {
+        if (!forward.is_string())
+            return bad_usage("{}: a forward is a text such as \"tcp:2222:22\"", where);
+        card.forwards.push_back(TRY(parse_forward(forward.get<std::string>())));
+    }
     return card;
 }
 

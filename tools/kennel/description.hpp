@@ -8,8 +8,9 @@
 //                     "disks": [ { "file": "disk.img", "partition": "LABEL", "write_through": true },
 //                                { "file": "root.img", "overlay": "64m" }, { "file": "tools.img", "ram": true, "read_only": true },
 //                                { "size": "64m", "serial": "scratch" } ],
-//                     "cards": [ { "network": "lan", "address": "52:54:00:12:34:56", "mtu": 1500, "any_source": false } ] } ],
-//     "networks": [ { "name": "lan", "mode": "isolated" } ],
+//                     "cards": [ { "network": "lan", "address": "52:54:00:12:34:56", "mtu": 1500, "any_source": false,
+//                                  "forwards": [ "tcp:2222:22" ] } ] } ],
+//     "networks": [ { "name": "lan", "mode": "isolated" | "nat" | "bridge" } ],
 //     "options":  [ "trust_guests" ] }
 //
 // Only guests with name, memory and kernel are needed. A disk has a "file" (with "ram" loaded into RAM, else a drive of the machine;

@@ -4,6 +4,7 @@
 // bochs.cpp and qemu.cpp turn Settings into a Program.
 #pragma once
 #include "tools/kennel/drive_files.hpp"
+#include "tools/kennel/network.hpp"
 #include "tools/kennel/process.hpp"
 
 namespace kennel::tool {
@@ -19,6 +20,8 @@ struct Settings {
     u64         instructions_per_second = 100'000'000;   // Bochs only: how fast its clocks believe it is
     fs::path    disk;
     std::vector<DriveFile> drives;          // the user's, behind it
+    bool        network_card = false;       // with the emulator's own network behind it ...
+    std::vector<ForwardPlan> forwards;      // ... and ports of our 127.0.0.1 that lead there
     fs::path    folder;                     // for what the emulator leaves behind
     u16         console_port = 0;           // local TCP ports of COM1 and COM2
     u16         log_port = 0;
@@ -38,6 +41,9 @@ std::string describe(Emulator emulator);
 Or<Program> bochs_program(Settings const& settings);
 Or<Program> qemu_program(Settings const& settings);
 Or<Program> machine_program(Settings const& settings);
+
+// The machine's network card, and the address that the emulator's network gives whoever asks first.
+inline constexpr char card_address[] = "52:54:00:4b:4e:4c", emulator_gives[] = "10.0.2.15";
 
 // Where Debian and others keep the firmware of the machines.
 inline constexpr std::initializer_list<char const*> ovmf_places{"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"};

@@ -84,6 +84,19 @@ Or<abi::ManifestDisk> disk_entry(Manifest& manifest, DiskPlan const& disk, u32 n
 
 struct NetworkTables { std::vector<u8> networks, cards; };
 
+// A port goes to one guest only, and a guest's port is reached by one.
+Or<void> check_forward(Plan const& plan, ForwardPlan const& forward)
+{
+    for (auto const& guest : plan.guests)
+        for (auto const& card : guest.cards) {
+            bool const own = !card.forwards.empty() && &forward >= card.forwards.data() && &forward < card.forwards.data() + card.forwards.size();
+            for (auto const& other : card.forwards)
+                if (&other != &forward && other.protocol == forward.protocol && (other.port == forward.port || (own && other.guest_port == forward.guest_port)))
+                    return bad_usage("{} port {} is forwarded twice", forward.protocol_name(), other.port == forward.port ? forward.port : forward.guest_port);
+        }
+    return {};
+}
+
 // Networks lie in 10.78.0.0/16, which nothing else here uses; each gets the service of the guests on it.
 Or<NetworkTables> network_tables(Plan const& plan, abi::ManifestHeader& header)
 {
@@ -107,6 +120,15 @@ Or<NetworkTables> network_tables(Plan const& plan, abi::ManifestHeader& header)
             std::ranges::copy(card.address.value_or(usual_address(guest.name, i)), entry.address);
             entry.mtu     = card.mtu;
             entry.options = card.any_source ? static_cast<u32>(abi::CardOption::any_source) : 0;
+            if (card.forwards.size() > abi::max_forwards)
+                return bad_usage("guest {}: card {} has {} forwards; {} are possible", guest.name, i, card.forwards.size(), abi::max_forwards);
+            if (!card.forwards.empty() && network->mode != abi::NetworkMode::nat)
+                return bad_usage("guest {}: card {} has forwards, and network {} is not in mode nat", guest.name, i, card.network);
+            for (usize f = 0; f < card.forwards.size(); f++) {
+                ForwardPlan const& forward = card.forwards[f];
+                entry.forwards[f] = {forward.port, forward.guest_port, forward.protocol};
+                TRY(check_forward(plan, forward));
+            }
             append(tables.cards, entry);
             counts.cards++;
         }

@@ -3,8 +3,13 @@
 // See network.hpp.
 #include "tools/kennel/network.hpp"
 #include "hv/lib/checksum.hpp"
+#include <arpa/inet.h>
+#include <cerrno>
 #include <charconv>
-#include <vector>
+#include <cstring>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace kennel::tool {
 
@@ -36,9 +41,36 @@ std::vector<std::string_view> split(std::string_view text)
 
 Or<abi::NetworkMode> parse_mode(std::string_view text)
 {
-    if (text == "isolated")
-        return abi::NetworkMode::isolated;
-    return bad_usage("a network's mode is isolated, not {}: no network has a way out yet", text);
+    if (text == "isolated") return abi::NetworkMode::isolated;
+    if (text == "nat")      return abi::NetworkMode::nat;
+    if (text == "bridge")   return abi::NetworkMode::bridge;
+    return bad_usage("a network's mode is isolated, nat or bridge, not {}", text);
+}
+
+Or<ForwardPlan> parse_forward(std::string_view text)
+{
+    auto const parts = split(text);
+    auto const port = parts.size() == 3 ? number(parts[1], 10, 1, 65535) : std::nullopt;
+    auto const guest_port = parts.size() == 3 ? number(parts[2], 10, 1, 65535) : std::nullopt;
+    if (!port || !guest_port || (parts[0] != "tcp" && parts[0] != "udp"))
+        return bad_usage("--forward={}: tcp:PORT:GUESTPORT or udp:PORT:GUESTPORT is wanted, with ports from 1 to 65535, such as tcp:2222:22", text);
+    return ForwardPlan{parts[0] == "tcp" ? 6u : 17u, static_cast<u16>(*port), static_cast<u16>(*guest_port)};
+}
+
+Or<void> check_free(ForwardPlan const& forward)
+{
+    int const socket = ::socket(AF_INET, (forward.protocol == 6 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    int const yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);   // as the emulators do: a port that was in use a moment ago is free
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(forward.port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int const error = bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+    close(socket);
+    if (error)
+        return bad_usage("--forward={}:{}:{}: port {} of 127.0.0.1 cannot be had: {}", forward.protocol_name(), forward.port, forward.guest_port, forward.port, std::strerror(error));
+    return {};
 }
 
 Or<std::array<u8, 6>> parse_hardware_address(std::string_view text)

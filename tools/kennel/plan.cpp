@@ -116,4 +116,18 @@ std::vector<DiskPlan const*> all_disks(Plan const& plan)
     return disks;
 }
 
+bool wants_network_card(Plan const& plan)
+{
+    return std::ranges::any_of(plan.networks, [](NetworkPlan const& network) { return network.mode != abi::NetworkMode::isolated; });
+}
+
+std::vector<ForwardPlan> forwards_of(Plan const& plan)
+{
+    std::vector<ForwardPlan> all;
+    for (auto const& guest : plan.guests)
+        for (auto const& card : guest.cards)
+            all.insert(all.end(), card.forwards.begin(), card.forwards.end());
+    return all;
+}
+
 } // namespace kennel::tool

@@ -39,6 +39,10 @@ struct Plan {
     u32                      options = 0;       // abi::MachineOption bits
 };
 
+// The machine has a network card where a network has a way out.
+bool wants_network_card(Plan const& plan);
+std::vector<ForwardPlan> forwards_of(Plan const& plan);
+
 Or<abi::StopPolicy> parse_policy(std::string_view text);
 
 // Single rules, for whoever wants to name the place as well. `field`: the manifest's, bytes.

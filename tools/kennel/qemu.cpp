@@ -46,6 +46,13 @@ Or<Program> qemu_program(Settings const& settings)
         .folder = settings.folder,
         .output = settings.folder / "emulator.log",
     };
+    if (settings.network_card) {
+        std::string network = "user,id=outside";          // without an address it would listen on every one of this machine's
+        for (auto const& forward : settings.forwards)
+            network += std::format(",hostfwd={}:127.0.0.1:{}-{}:{}", forward.protocol_name(), forward.port, emulator_gives, forward.port);
+        // No option ROM: the firmware shall not look for something to boot there.
+        program.arguments.insert(program.arguments.end(), {"-netdev", network, "-device", std::format("e1000,netdev=outside,mac={},romfile=", card_address)});
+    }
     for (usize i = 0; i < settings.drives.size(); i++) {
         auto const& drive = settings.drives[i];            // `snapshot` opens the file for reading only
         program.arguments.insert(program.arguments.end(), {"-drive", std::format("file={},format=raw,if=ide,index={}{}", escaped(drive.path.string()), i + 1,

@@ -28,6 +28,7 @@ struct Words {
     bool verbose = false, trust_guests = false;
     std::vector<std::string> block, replace;
     std::string net;                                    // empty: no network
+    std::vector<std::string> forward;
 };
 
 Or<Plan> plan_from(Words const& words)
@@ -37,6 +38,8 @@ Or<Plan> plan_from(Words const& words)
             return bad_usage("either --machine=FILE or MEMORY and KERNEL can be given, not both");
         if (!words.net.empty())
             return bad_usage("{} describes the guests, their \"cards\" too: --net cannot be given beside it", words.machine);
+        if (!words.forward.empty())
+            return bad_usage("{} describes the guests, their \"cards\" too: --forward cannot be given beside it", words.machine);
         if (!words.block.empty())
             return bad_usage("{} describes the guests, their \"disks\" too: --block cannot be given beside it", words.machine);
         return read_description(words.machine);
@@ -58,8 +61,13 @@ Or<Plan> plan_from(Words const& words)
     for (auto const& word : words.block)
         guest.disks.push_back(TRY(parse_disk(word)));
     if (!words.net.empty()) {
-        plan.networks.emplace_back().name = words.net;
-        guest.cards.emplace_back().network = words.net;
+        plan.networks.push_back({words.net, abi::NetworkMode::nat});
+        CardPlan& card = guest.cards.emplace_back();
+        card.network = words.net;
+        for (auto const& word : words.forward)
+            card.forwards.push_back(TRY(parse_forward(word)));
+    } else if (!words.forward.empty()) {
+        return bad_usage("--forward={}: there is no network to forward to; --net makes one", words.forward.front());
     }
     plan.guests.push_back(std::move(guest));
     return plan;
@@ -70,8 +78,8 @@ Or<Configuration> configuration_from(Words const& words)
 {
     if (!fs::path{words.memory}.extension().string().starts_with(".toml"))
         return Configuration{.plan = TRY(plan_from(words))};
-    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty() || !words.net.empty())
-        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block, --net or --machine can be given beside it", words.memory);
+    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty() || !words.net.empty() || !words.forward.empty())
+        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block, --net, --forward or --machine can be given beside it", words.memory);
     return use_configuration(words.memory);
 }
 
@@ -139,6 +147,8 @@ Or<ExitStatus> run(Words const& words)
     if (choice.emulator == Emulator::bochs_2 && configuration.cpus > 1)
         say("Bochs 2.7 disturbs exceptions of guests when it has more than one CPU; tools/bochs builds a Bochs 3.0 that does not");
 
+    for (auto const& forward : forwards_of(plan))
+        TRY(check_free(forward));
     block_ending_signals();
     auto const temporary = TRY(TemporaryFolder::create());
     fs::path const folder = words.keep.empty() ? temporary.path() : fs::absolute(words.keep);
@@ -154,6 +164,8 @@ Or<ExitStatus> run(Words const& words)
         .instructions_per_second = words.ips,
         .disk = disk,
         .drives = drives.drives(),
+        .network_card = wants_network_card(plan),
+        .forwards = forwards_of(plan),
         .folder = folder,
     };
     SessionOptions options;
@@ -191,7 +203,9 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     option("--initrd", words->initrd, "The guest's initial RAM disk", "FILE");
     option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
         ->allow_extra_args(false)->take_all();
-    verb->add_flag("--net{net}", words->net, "A network card; --net=NETWORK names its network");
+    verb->add_flag("--net{net}", words->net, "A network card, with a way out; --net=NETWORK names its network");
+    option("--forward", words->forward, "A port of 127.0.0.1 that leads to the guest's: tcp:2222:22", "PROTOCOL:PORT:GUESTPORT")
+        ->allow_extra_args(false)->take_all();
     option("--name", words->name, "The guest's name", "NAME");
     option("--policy", words->policy, "What happens when the guest stops", "stop|restart|hold");
     option("--emulator", words->emulator, "What the machine is made by; auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");

@@ -8,6 +8,7 @@
 
 #define NO_SYS                      1
 #define SYS_LIGHTWEIGHT_PROT        0    /* one vCPU of the service owns all of it */
+#define LWIP_TIMERS                 0    /* drivers/net/stack.cpp has the few that are needed, so that an idle network wakes nobody */
 #define LWIP_NETCONN                0
 #define LWIP_SOCKET                 0
 #define LWIP_STATS                  0
@@ -20,7 +21,8 @@
 #define LWIP_UDP                    1
 #define LWIP_TCP                    1    /* nobody listens: a connection is refused at once instead of timing out */
 #define LWIP_DHCP                   1    /* a client on the machine's own card */
-#define LWIP_DNS                    0
+#define LWIP_DNS                    1    /* its file is not compiled: the DHCP client hands name servers to drivers/net/stack.cpp */
+#define DNS_MAX_SERVERS             1
 #define LWIP_RAW                    0
 #define LWIP_IGMP                   0
 #define LWIP_AUTOIP                 0
@@ -36,8 +38,6 @@
 
 /* A DHCP client has no address when it asks. */
 #define LWIP_IP_ACCEPT_UDP_PORT(port) ((port) == PP_NTOHS(67) || (port) == PP_NTOHS(68))
-#define LWIP_HOOK_DHCP_PARSE_OPTION(netif, dhcp, state, message, type, option, length, pbuf, offset) \
-    kennel_lwip_dhcp_option((netif), (option), (length), (pbuf), (offset))
 
 #define MEM_ALIGNMENT               8
 #define MEM_SIZE                    (64 * 1024)
@@ -46,7 +46,7 @@
 #define PBUF_LINK_HLEN              14
 #define ETH_PAD_SIZE                0
 #define MEMP_NUM_PBUF               32
-#define MEMP_NUM_UDP_PCB            6
+#define MEMP_NUM_UDP_PCB            8
 #define MEMP_NUM_TCP_PCB            2
 #define MEMP_NUM_TCP_PCB_LISTEN     1
 #define TCP_MSS                     1460

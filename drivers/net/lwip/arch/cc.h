@@ -11,15 +11,11 @@
 #define SSIZE_MAX                   0x7fffffffffffffffL
 #define LWIP_ERR_T                  signed char
 
-struct netif;
-struct pbuf;
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 unsigned kennel_lwip_random(void);
 void kennel_lwip_broken(char const* what);      /* an assertion of lwIP's; only where assertions are built in */
-void kennel_lwip_dhcp_option(struct netif* netif, unsigned char option, unsigned char length, struct pbuf* pbuf, unsigned short offset);
 #ifdef __cplusplus
 }
 #endif
