@@ -21,13 +21,14 @@ kennel_machine() {
     rm -f "$folder/esp.img"
 }
 
-# bare_machine LABEL SECONDS INITRD ARGUMENTS: the same machine with Debian's kernel on the bare processor
+# bare_machine LABEL SECONDS MIB INITRD ARGUMENTS: the same machine, with so much memory, with Debian's kernel on the bare processor
 bare_machine() {
-    local label=$1 seconds=$2 initrd=$3 arguments=$4 folder=$logs/$1 status attempt
+    local label=$1 seconds=$2 mib=$3 initrd=$4 arguments=$5 folder=$logs/$1 status attempt
     rm -rf "$folder"
     mkdir -p "$folder"
-    # The emulator puts both files into memory nobody else uses before Linux does.
-    local kernel_at=0x10000000 initrd_at=0x14000000
+    # The emulator puts both files into memory nobody else uses before Linux does: firmware begins at both ends.
+    local kernel_at initrd_at
+    kernel_at=$(printf '0x%x' $((mib << 18))) initrd_at=$(printf '0x%x' $((mib * 5 << 16)))
     printf '%x %x %x %x console=ttyS0 mitigations=off quiet %s\n' $kernel_at "$(stat -c %s "$kernel")" $initrd_at "$(stat -c %s "$initrd")" \
         "$arguments" > "$folder/arguments"
     truncate -s $((66 * 516096)) "$folder/disk"       # Bochs takes only whole cylinders
@@ -37,7 +38,7 @@ bare_machine() {
     cat > "$folder/bochsrc" <<END
 display_library: nogui
 cpu: model=corei7_skylake_x, count=1, ips=$frequency, reset_on_triple_fault=0
-memory: guest=1024, host=1024
+memory: guest=$mib, host=$mib
 romimage: file=$(firmware /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF.fd /usr/share/qemu/OVMF.fd)
 optramimage1: file=$kernel, address=$kernel_at
 optramimage2: file=$initrd, address=$initrd_at

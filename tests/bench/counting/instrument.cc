@@ -3,11 +3,11 @@
 // Counts, for the whole machine: instructions, and per partition its own instructions, its VM exits by reason, and the instructions that
 // VMX root took after each exit until the next entry, of whichever partition. A partition is known by its VPID. An instruction is what
 // moves the clock by one tick, as each iteration of a REP does; time in which the processor is halted is none.
-// At a mark all of it is added up over the processors and written to `counts` in the emulator's folder; tests/bench/report subtracts:
+// At a mark all of it is added up over the processors and written to `counts` in the emulator's folder; tests/bench/counts subtracts:
 //   mark NUMBER TICKS INSTRUCTIONS ROOT-INSTRUCTIONS
 //   context VPID INSTRUCTIONS           (since the start, as everything here)
 //   exit VPID REASON COUNT ROOT-INSTRUCTIONS
-// Once, when a partition first leaves from long mode, which a kernel does soon and a BIOS never: `long VPID TICKS INSTRUCTIONS EXITS`.
+// The same with a number of KENNEL_MARK_START on when a partition first leaves from long mode, which a kernel does soon and a BIOS never.
 #include "bochs.h"
 #include "cpu/cpu.h"
 #include "pc_system.h"
@@ -91,19 +91,6 @@ void write_counts(Bit64u number)
     std::fflush(file);
 }
 
-void write_long_mode(unsigned context)
-{
-    Bit64u all = 0, exits = 0;
-    for (unsigned cpu = 0; cpu < BX_SMP_PROCESSORS && cpu < max_cpus; cpu++)
-        all += instructions_of(cpu);
-    for (Context const& one : contexts)
-        for (Reason const& reason : one.reasons)
-            exits += reason.count;
-    if (counts())
-        std::fprintf(counts(), "long %u %llu %llu %llu\n", context, static_cast<unsigned long long>(ticks(0)),
-                     static_cast<unsigned long long>(all), static_cast<unsigned long long>(exits));
-}
-
 } // namespace
 
 void kennel_vm_exit(unsigned cpu, Bit32u reason)
@@ -119,7 +106,7 @@ void kennel_vm_exit(unsigned cpu, Bit32u reason)
     context.reasons[processor.reason].count++;
     if (!context.in_long_mode && BX_CPU(cpu)->efer.get_LMA()) {
         context.in_long_mode = true;
-        write_long_mode(processor.context);
+        write_counts(KENNEL_MARK_START + processor.context);
     }
 }
 

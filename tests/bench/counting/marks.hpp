@@ -7,6 +7,7 @@
 
 #define KENNEL_MARK_BASE  0x4b4e4c0000000000ull   // not canonical: no program prefetches such an address by chance
 #define KENNEL_MARK_BITS  40                      // below it: the number
+#define KENNEL_MARK_START (1ull << 32)            // from here on the emulator's own: partition number .. has started
 
 static inline void kennel_mark(unsigned long long number)
 {

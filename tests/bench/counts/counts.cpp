@@ -57,8 +57,6 @@ Counts Counts::read(std::filesystem::path const& path)
         bool good = !words.fail();
         if (kind == "mark" && words >> c >> d)
             counts.snapshots_.push_back({.mark = a, .ticks = b, .instructions = c, .root_instructions = d, .partitions = {}});
-        else if (kind == "long" && words >> c >> d)
-            counts.starts_.push_back({{.partition = a, .ticks = b, .instructions = c, .exits = d}, counts.snapshots_.size()});
         else if (kind == "context" && good && !counts.snapshots_.empty())
             counts.snapshots_.back().partitions[a].instructions = b;
         else if (kind == "exit" && words >> c >> d && !counts.snapshots_.empty())
@@ -79,12 +77,11 @@ Snapshot const& Counts::at(u64 mark) const
     give_up(std::format("{}: mark {} was not reached", path_.string(), mark));
 }
 
-Start const& Counts::start_before(u64 mark) const
+Snapshot const& Counts::start_before(u64 mark) const
 {
-    std::size_t const index = static_cast<std::size_t>(&at(mark) - snapshots_.data());
-    for (std::size_t i = starts_.size(); i-- > 0;)
-        if (starts_[i].before <= index)
-            return starts_[i].start;
+    for (std::size_t i = static_cast<std::size_t>(&at(mark) - snapshots_.data()); i-- > 0;)
+        if (snapshots_[i].mark >= KENNEL_MARK_START)
+            return snapshots_[i];
     give_up(std::format("{}: no partition started before mark {}", path_.string(), mark));
 }
 

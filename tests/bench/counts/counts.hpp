@@ -2,9 +2,11 @@
 //
 // The file `counts` of an emulator that counts (tests/bench/counting/instrument.cc says what its lines are), and differences of it.
 #pragma once
+#include "tests/bench/counting/marks.hpp"
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@ struct Snapshot {
     std::map<u64, Partition> partitions;             // by VPID
 
     u64 exits() const;
+    u64 started() const { return mark - KENNEL_MARK_START; }   // of one that `start_before` gave: the VPID
 };
 
 struct Stretch {                                     // between two moments
@@ -33,8 +36,6 @@ struct Stretch {                                     // between two moments
 };
 Stretch operator-(Snapshot const& later, Snapshot const& earlier);
 
-struct Start { u64 partition = 0, ticks = 0, instructions = 0, exits = 0; };   // of a 64-bit kernel in a partition
-
 class Counts {
 public:
     // Ends the program with one line when the file cannot be read, or a line of it.
@@ -42,16 +43,18 @@ public:
 
     // The last snapshot with that mark; ends the program when there is none.
     Snapshot const& at(u64 mark) const;
-    // The last start before that mark.
-    Start const& start_before(u64 mark) const;
+    // When the last partition before that mark started, a 64-bit kernel in it.
+    Snapshot const& start_before(u64 mark) const;
 
 private:
-    struct Place { Start start; std::size_t before; };   // index of the next snapshot
     std::filesystem::path path_;
     std::vector<Snapshot> snapshots_;
-    std::vector<Place>    starts_;
 };
 
+// As a table. `from` none: since the start before mark `to`.
+void print_profile(std::filesystem::path const& path, std::optional<u64> from, u64 to, u64 count);
+
+inline double per(u64 value, u64 count) { return count ? static_cast<double>(value) / static_cast<double>(count) : 0; }
 std::string name_of_reason(u64 reason);
 [[noreturn]] void give_up(std::string const& why);
 

@@ -2,10 +2,11 @@
 //
 // bench_counts: what the emulator counted, put beside what a measuring program printed.
 //   facts FOLDER GROUP SIDE         one line for each line BENCH or REQUEST of FOLDER/console: GROUP NAME SIDE MINIMUM MEDIAN EXITS
+//   figures FOLDER GROUP SIDE       the same of an emulator that does not count
 //   boot FOLDER SIDE FROM TO        the same for a Linux that started: instructions and exits from mark FROM (`start`: from its first exit
 //                                   in long mode) to mark TO
 //   profile FOLDER FROM TO COUNT    a table: where exits and instructions went between two marks, for each of COUNT operations; FROM may
-//                                   be `start`: of the machine
+//                                   be `start` as above
 //   turns CONSOLE SIDE              the partition switch, from the lines TURN of two guests
 #include "tests/bench/counts/counts.hpp"
 #include <algorithm>
@@ -47,65 +48,70 @@ std::vector<std::vector<std::string>> lines_of(std::filesystem::path const& path
     return found;
 }
 
-double per(u64 value, u64 count) { return count ? static_cast<double>(value) / static_cast<double>(count) : 0; }
-
-// Several runs append to one console (a client beside another): each mark is the last of its number.
-void facts(std::filesystem::path const& folder, std::string const& group, std::string const& side)
+// The last of each name: a measurement may be repeated.
+std::vector<std::vector<std::string>> last_lines_of(std::filesystem::path const& path, std::string const& kind, std::size_t words)
 {
-    auto const counts = Counts::read(folder / "counts");
-    for (auto const& words : lines_of(folder / "console", "BENCH")) {
-        if (words.size() != 5)
-            give_up(std::format("{}: a BENCH line has {} words", folder.string(), words.size()));
-        u64 const rounds = number(words[3]), mark = number(words[4]);
-        auto const stretch = counts.at(mark + 1) - counts.at(mark);
-        std::println("{} {} {} {} {} {:.2f}", group, words[0], side, words[1], words[2], per(stretch.exits, rounds));
+    auto const all = lines_of(path, kind);
+    std::vector<std::vector<std::string>> last;
+    for (auto line = all.begin(); line != all.end(); ++line) {
+        if (line->size() != words)
+            give_up(std::format("{}: a line {} has {} words, not {}", path.string(), kind, line->size(), words));
+        if (std::none_of(line + 1, all.end(), [&](auto const& later) { return !later.empty() && later[0] == line->front(); }))
+            last.push_back(*line);
     }
-    for (auto const& words : lines_of(folder / "console", "REQUEST")) {
-        if (words.size() != 6)
-            give_up(std::format("{}: a REQUEST line has {} words", folder.string(), words.size()));
-        u64 const rounds = number(words[3]), operations = number(words[4]), mark = number(words[5]);
+    return last;
+}
+
+// name minimum median rounds mark
+void benches(std::filesystem::path const& folder, std::string const& group, std::string const& side, Counts const* counts)
+{
+    auto const lines = last_lines_of(folder / "console", "BENCH", 5);
+    for (auto const& words : lines) {
+        std::string exits = "-";
+        if (counts) {
+            u64 const mark = number(words[4]);
+            exits = std::format("{:.2f}", per((counts->at(mark + 1) - counts->at(mark)).exits, number(words[3])));
+        }
+        std::println("{} {} {} {} {} {}", group, words[0], side, words[1], words[2], exits);
+    }
+}
+
+u64 exits_of(Stretch const& stretch, u64 partition)
+{
+    u64 all = 0;
+    for (auto const& [reason, exits] : stretch.partitions.at(partition).exits)
+        all += exits.count;
+    return all;
+}
+
+// name minimum median rounds operations interrupts mark. Of batches, which share their exits and interrupts, per 100 requests: the exits
+// of the guest alone, and its interrupts.
+void requests(std::filesystem::path const& folder, std::string const& group, std::string const& side, Counts const& counts)
+{
+    for (auto const& words : last_lines_of(folder / "console", "REQUEST", 7)) {
+        u64 const rounds = number(words[3]), operations = number(words[4]), mark = number(words[6]), all = rounds * operations;
         auto const stretch = counts.at(mark + 1) - counts.at(mark);
-        std::println("{} {} {} {} {} {:.2f}", group, words[0], side, number(words[1]) / operations, number(words[2]) / operations,
-                     per(stretch.exits, rounds * operations));
+        std::println("{} {} {} {} {} {:.2f}", group, words[0], side, number(words[1]) / operations, number(words[2]) / operations, per(stretch.exits, all));
+        if (operations == 1 || stretch.exits == 0)
+            continue;
+        auto const hundred = [&](char const* what, u64 value) {
+            u64 const each = (value * 100 + all / 2) / all;
+            std::println("{} {}-{} {} {} {} -", group, words[0], what, side, each, each);
+        };
+        hundred("exits", exits_of(stretch, counts.start_before(mark).started()));
+        hundred("interrupts", number(words[5]));
     }
 }
 
 void boot(std::filesystem::path const& folder, std::string const& side, std::string const& from, u64 to)
 {
     auto const counts = Counts::read(folder / "counts");
-    Snapshot const& end = counts.at(to);
-    u64 instructions = 0, exits = 0;
-    if (from == "start") {
-        Start const& start = counts.start_before(to);
-        instructions = start.instructions;
-        exits = start.exits;
-    } else {
-        Snapshot const& start = counts.at(number(from));
-        instructions = start.instructions;
-        exits = start.exits();
-    }
-    std::println("boot to-first-program {} {} {} {}", side, end.instructions - instructions, end.instructions - instructions, end.exits() - exits);
-}
-
-void profile(std::filesystem::path const& folder, std::string const& from, u64 to, u64 count)
-{
-    auto const counts = Counts::read(folder / "counts");
-    auto const stretch = counts.at(to) - (from == "start" ? Snapshot{} : counts.at(number(from)));
-    std::println("{:<34}{:>14}{:>16}{:>12}", "", "exits", "instructions", "each");
-    for (auto const& [vpid, partition] : stretch.partitions) {
-        if (partition.instructions)
-            std::println("{:<34}{:>14}{:>16.1f}", std::format("partition {} itself", vpid), "", per(partition.instructions, count));
-        std::vector<std::pair<u64, Exits>> rows;
-        for (auto const& [reason, exits] : partition.exits)
-            if (exits.count || exits.root_instructions)
-                rows.emplace_back(reason, exits);
-        std::ranges::sort(rows, std::greater{}, [](auto const& row) { return row.second.root_instructions; });
-        for (auto const& [reason, exits] : rows)
-            std::println("{:<34}{:>14.2f}{:>16.1f}{:>12.0f}", std::format("  outside, after {}", name_of_reason(reason)), per(exits.count, count),
-                         per(exits.root_instructions, count), per(exits.root_instructions, exits.count));
-    }
-    std::println("{:<34}{:>14.2f}{:>16.1f}   of them outside all partitions {:.1f}; ticks {:.1f}", "all", per(stretch.exits, count),
-                 per(stretch.instructions, count), per(stretch.root_instructions, count), per(stretch.ticks, count));
+    bool const is_guest = from == "start";
+    Snapshot const& start = is_guest ? counts.start_before(to) : counts.at(number(from));
+    Stretch const stretch = counts.at(to) - start;
+    std::println("boot to-first-program {} {} {} {}", side, stretch.instructions, stretch.instructions, stretch.exits);
+    if (is_guest)
+        std::println("boot exits {0} {1} {1} -", side, exits_of(stretch, start.started()));
 }
 
 // From one guest's last tick to the first of the other that went on next: from both sides, and all turns.
@@ -128,7 +134,7 @@ void turns(std::filesystem::path const& console, std::string const& side)
     if (switches.empty())
         give_up(std::format("{}: no turn of one guest follows one of the other", console.string()));
     std::ranges::sort(switches);
-    std::println("primitive partition-switch {} {} {} -", side, switches.front(), switches[switches.size() / 2]);
+    std::println("switch partition-switch {} {} {} -", side, switches.front(), switches[switches.size() / 2]);
 }
 
 } // namespace
@@ -136,15 +142,19 @@ void turns(std::filesystem::path const& console, std::string const& side)
 int main(int count, char** values)
 {
     std::vector<std::string> const words(values + 1, values + count);
-    if (words.size() == 4 && words[0] == "facts")
-        facts(words[1], words[2], words[3]);
-    else if (words.size() == 5 && words[0] == "boot")
+    if (words.size() == 4 && words[0] == "facts") {
+        auto const counts = Counts::read(std::filesystem::path{words[1]} / "counts");
+        benches(words[1], words[2], words[3], &counts);
+        requests(words[1], words[2], words[3], counts);
+    } else if (words.size() == 4 && words[0] == "figures") {
+        benches(words[1], words[2], words[3], nullptr);
+    } else if (words.size() == 5 && words[0] == "boot")
         boot(words[1], words[2], words[3], number(words[4]));
     else if (words.size() == 5 && words[0] == "profile")
-        profile(words[1], words[2], number(words[3]), number(words[4]));
+        print_profile(std::filesystem::path{words[1]} / "counts", words[2] == "start" ? std::nullopt : std::optional{number(words[2])}, number(words[3]), number(words[4]));
     else if (words.size() == 3 && words[0] == "turns")
         turns(words[1], words[2]);
     else
-        give_up("usage: facts FOLDER GROUP SIDE | boot FOLDER SIDE FROM TO | profile FOLDER FROM TO COUNT | turns CONSOLE SIDE");
+        give_up("usage: facts|figures FOLDER GROUP SIDE | boot FOLDER SIDE FROM TO | profile FOLDER FROM TO COUNT | turns CONSOLE SIDE");
     return 0;
 }

@@ -20,25 +20,30 @@ inline u64 clock_now()
 
 class Samples {
 public:
-    static constexpr u32 most = 512;
+    static constexpr u32 rounds = 201;                     // as many as the cold accesses of primitives.cpp
 
     void begin() { count_ = 0; kennel_mark(mark_); }
     void add(u64 ticks)
     {
-        if (count_ < most)
+        if (count_ < rounds)
             ticks_[count_++] = ticks;
     }
-    void end(char const* name, u64 overhead);              // prints, and is ready for the next name
+    void end(char const* name, u64 overhead = 0);          // prints, and is ready for the next name
     u64  minimum() const;
 
-    template<class Operation> void measure(char const* name, u32 rounds, Operation&& operation)
+    // What is cold is measured where the name says so.
+    template<class Operation> void measure(char const* name, Operation&& operation)
     {
         for (u32 i = 0; i < 8; i++)
-            operation();                                   // what is cold is measured where the name says so
-        begin();
-        for (u32 i = 0; i < rounds; i++) {
-            u64 const start = clock_now();
             operation();
+        measure_each(name, rounds, [&](u32) { operation(); });
+    }
+    template<class Operation> void measure_each(char const* name, u32 count, Operation&& operation)
+    {
+        begin();
+        for (u32 i = 0; i < count; i++) {
+            u64 const start = clock_now();
+            operation(i);
             add(clock_now() - start);
         }
         end(name, overhead_);
@@ -48,7 +53,7 @@ public:
     u64  overhead() const { return overhead_; }
 
 private:
-    u64 ticks_[most];
+    u64 ticks_[rounds];
     u32 count_ = 0;
     u64 mark_ = 100, overhead_ = 0;           // smaller ones are the starting Linux's
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One of two guests that never stop computing, on one processor: each notes when it was interrupted and when it went on.
-// The end of the one's turn and the beginning of the other's are what a partition switch takes (tests/bench/report).
+// The end of the one's turn and the beginning of the other's are what a partition switch takes (tests/bench/counts).
 // Prints `TURN last-tick first-tick` for each gap, both from the same clock.
 #include "tests/machine/guest/processor.hpp"
 #include "tests/machine/guest/verdict.hpp"

@@ -2,10 +2,9 @@
 //
 // disk_requests DEVICE NAME MARK: what reads, writes and flushes of a block device cost, in TSC ticks, past the page cache. The same static
 // program runs in Debian's guest on Kennel, in the same guest on QEMU with KVM, and on the bare machine with null_blk.
-// Prints `REQUEST NAME-operation minimum median rounds operations-per-round mark`: between marks `mark` and `mark` + 1 an emulator
-// that counts (counting/) has seen all rounds of it, and little else. The device's contents are lost.
+// The device's contents are lost. What is printed: measure.h.
 #define _GNU_SOURCE
-#include "tests/bench/counting/marks.hpp"
+#include "tests/bench/linux/measure.h"
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <stdint.h>
@@ -16,48 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { block = 4096, stream = 1 << 20, batch = 16, depth = 32, most_rounds = 256, spread = 8 << 20 };
+enum { block = 4096, stream = 1 << 20, batch = 16, depth = 32, single_rounds = 1001, batch_rounds = 63, stream_rounds = 101, spread = 8 << 20 };
 
-static char const* name;
-static unsigned long long mark;
 static int device;
 static uint8_t* memory;                              // `depth` blocks, or one stream
-static uint64_t ticks[most_rounds];
-
-static void fail(char const* what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now(void)                            // right after a jump, where Bochs's clock is exact
-{
-    uint64_t value;
-    __asm__ volatile("jmp 1f; 1: rdtsc; shl $32, %%rdx; or %%rdx, %0" : "=a"(value) :: "rdx", "memory");
-    return value;
-}
-
-static int in_order(void const* a, void const* b)
-{
-    uint64_t const x = *(uint64_t const*)a, y = *(uint64_t const*)b;
-    return x < y ? -1 : x > y;
-}
-
-static void measure(char const* what, unsigned rounds, unsigned operations, void (*operation)(unsigned))
-{
-    for (unsigned i = 0; i < 4; i++)
-        operation(i);
-    kennel_mark(mark);
-    for (unsigned i = 0; i < rounds; i++) {
-        uint64_t const start = now();
-        operation(i);
-        ticks[i] = now() - start;
-    }
-    kennel_mark(mark + 1);
-    qsort(ticks, rounds, sizeof *ticks, in_order);
-    printf("REQUEST %s-%s %llu %llu %u %u %llu\n", name, what, (unsigned long long)ticks[0], (unsigned long long)ticks[rounds / 2], rounds, operations, mark);
-    mark += 2;
-}
 
 // Not one behind the other, or the kernel would make one request of several.
 static off_t place(unsigned i) { return (off_t)((uint64_t)i * 5 * block % spread); }
@@ -136,7 +97,7 @@ static void batches(char const* what, uint16_t which)
     opcode = which;
     submit(0, 0);
     submit(batch, batch);
-    measure(what, 64, batch, next_batch);
+    measure(what, batch_rounds, batch, next_batch);
     await();
     await();
 }
@@ -147,8 +108,7 @@ int main(int count, char** words)
         fprintf(stderr, "usage: disk_requests DEVICE NAME MARK\n");
         return 2;
     }
-    name = words[2];
-    mark = strtoull(words[3], NULL, 10);
+    measure_as(words[2], words[3]);
     device = open(words[1], O_RDWR | O_DIRECT);
     if (device < 0)
         fail(words[1]);
@@ -160,12 +120,12 @@ int main(int count, char** words)
         fail("io_setup");
     for (unsigned i = 0; i < spread / stream; i++)     // its pages exist before anything is measured
         write_stream(i);
-    measure("read-4k", 201, 1, read_block);
-    measure("write-4k", 201, 1, write_block);
-    measure("flush", 101, 1, flush);
+    measure("read-4k", single_rounds, 1, read_block);
+    measure("write-4k", single_rounds, 1, write_block);
+    measure("flush", single_rounds, 1, flush);
     batches("read-batch", IOCB_CMD_PREAD);
     batches("write-batch", IOCB_CMD_PWRITE);
-    measure("read-1m", 32, 1, read_stream);
-    measure("write-1m", 32, 1, write_stream);
+    measure("read-1m", stream_rounds, 1, read_stream);
+    measure("write-1m", stream_rounds, 1, write_stream);
     return 0;
 }

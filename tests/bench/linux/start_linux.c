@@ -17,6 +17,13 @@ static EFI_STATUS fail(CHAR16 const* what, EFI_STATUS status)
 struct file { UINT8* address; UINTN size; };
 static struct file kernel, initrd;
 
+// The memory a file lies in is from here on nobody else's.
+static EFI_STATUS keep(struct file const* file)
+{
+    EFI_PHYSICAL_ADDRESS at = (EFI_PHYSICAL_ADDRESS)file->address;
+    return BS->AllocatePages(AllocateAddress, EfiLoaderData, (file->size + EFI_PAGE_SIZE - 1) / EFI_PAGE_SIZE, &at);
+}
+
 // UEFI specification, "EFI_LOAD_FILE2_PROTOCOL": asked once for the size, and once with a buffer.
 static EFI_STATUS EFIAPI load_initrd(EFI_LOAD_FILE_PROTOCOL* self, EFI_DEVICE_PATH* path, BOOLEAN boot_policy, UINTN* size, VOID* buffer)
 {
@@ -80,6 +87,11 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE* table)
     kernel.size = take_number(&at);
     initrd.address = (UINT8*)take_number(&at);
     initrd.size = take_number(&at);
+    status = keep(&kernel);
+    if (!EFI_ERROR(status))
+        status = keep(&initrd);
+    if (EFI_ERROR(status))
+        return fail(L"the firmware uses the files' memory", status);
     UINTN length = 0;
     for (; at[length] >= ' '; length++)
         arguments[length] = at[length];

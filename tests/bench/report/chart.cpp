@@ -31,7 +31,7 @@ std::string chart(std::vector<Row> const& rows)
     std::vector<Row> shown;
     std::uint64_t most = 10;
     for (Row const& row : rows)
-        if (row.group == "primitive" || row.group == "request") {
+        if (row.group == "primitive" || row.group == "switch" || row.group == "request") {
             shown.push_back(row);
             most = std::max({most, row.kennel ? row.kennel->median : 0, row.kvm ? row.kvm->median : 0});
         }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three forms of the result, and the comparison with an earlier one.
+// The four forms of the result, and the comparison with an earlier one.
 #pragma once
 #include "tests/bench/report/rows.hpp"
 
 namespace kennel::bench {
 
-void        print_table(std::vector<Row> const& rows, Model const& model);
+void        print_table(std::vector<Row> const& rows, Model const& model, std::string const& about);
+std::string markdown(std::vector<Row> const& rows, Model const& model, std::string const& about);
 std::string json(std::vector<Row> const& rows, Model const& model);
 std::string chart(std::vector<Row> const& rows);
 

@@ -18,11 +18,12 @@ struct Model {
 struct Row {
     std::string                  group, name, label;
     std::optional<std::uint64_t> goal;           // of the median; "at most"
+    std::optional<double>        goal_of_exits;
     Fact const*                  kennel = nullptr;
     Fact const*                  kvm = nullptr;
     Fact const*                  floor = nullptr;   // the same without any hypervisor
 
-    bool                  is_met() const { return goal && kennel && kennel->median <= *goal; }
+    std::optional<bool>   is_met() const;        // none: no goal
     std::optional<double> ratio() const;         // the peer's median by ours
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // See only.hpp. The command line's address is at 0x228 of the zero page (Linux's boot protocol: cmd_line_ptr).
-#include "tests/bench/only.hpp"
+#include "tests/bench/guests/only.hpp"
 #include "tests/machine/guest/processor.hpp"
 #include "tests/machine/guest/verdict.hpp"
 
