@@ -121,6 +121,8 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
             continue;
         u32 const device = which % VirtioDevices::events / Transport::most_queues;
         remember(*guest, device, guest->platform.virtio.kicked(device, which % Transport::most_queues));
+        if (guest->has_console && guest->console.take_output_mark()) [[unlikely]]
+            output_of(*guest);
     }
 }
 
@@ -309,7 +311,7 @@ void Service::power_off_if_done()
 
 void Service::output_of(Guest& guest)
 {
-    guest.wants_room.store(guest.platform.uart.is_blocked(), std::memory_order_release);
+    guest.wants_room.store(guest.is_blocked(), std::memory_order_release);
     if (!shared_.console.is_open()) {
         log_output(guest, false);
         return;
@@ -340,7 +342,7 @@ void Service::log_output(Guest& guest, bool all)
     }
     if (length)
         log_.guest_line(guest.name_view(), {line, length});
-    guest.platform.uart.rings_changed();
+    guest.terminal_changed();
 }
 
 void Service::pump_console()
@@ -388,7 +390,7 @@ void Service::terminals_changed()
     for (u32 i = 0; i < shared_.plan.count; i++) {
         Guest& guest = *shared_.plan.guests[i];
         if (is_home(guest) && guest.state == GuestState::running)
-            guest.platform.uart.rings_changed();
+            guest.terminal_changed();
     }
 }
 

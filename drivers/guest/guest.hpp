@@ -25,7 +25,7 @@ struct Guest {
     static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
     static constexpr u32   max_disks = 8;
 
-    Guest() : output{output_space}, input{input_space}, platform{output, input} {}
+    Guest() : output{output_space}, input{input_space}, platform{output, input}, console{output, input} {}
     Guest(Guest const&) = delete;
     Guest& operator=(Guest const&) = delete;
 
@@ -43,6 +43,7 @@ struct Guest {
     Platform    platform;
     GuestMemory memory;
     DecodeCache cache;
+    VirtioConsole console;                            // another, where the kernel's command line names it
     VirtioEntropy entropy;                            // one of platform.virtio, where the processor has a source
 
     // -- from the manifest --
@@ -53,6 +54,17 @@ struct Guest {
     u32         home   = 0;                           // physical CPU
     Disk*       disks[max_disks] = {};                // vda, vdb, ...
     u32         disk_count = 0;
+
+    bool        has_console = false;
+
+    // The terminal's other end changed.
+    void terminal_changed()
+    {
+        platform.uart.rings_changed();
+        if (has_console)
+            console.rings_changed();
+    }
+    bool is_blocked() const { return platform.uart.is_blocked() || (has_console && console.is_blocked()); }
 
     // -- while it runs --
     GuestState  state = GuestState::planned;

@@ -26,6 +26,23 @@ abi::Module const* find_module(abi::InfoPage const& info, std::string_view name)
     return nullptr;
 }
 
+// What Linux calls the console is the last that its command line names; what is typed goes there.
+bool asks_for_console(std::string_view line)
+{
+    constexpr std::string_view key = "console=", hvc = "console=hvc0";
+    bool found = false;
+    for (usize at = 0; at < line.size();) {
+        usize end = at;
+        while (end < line.size() && line[end] != ' ')
+            end++;
+        std::string_view const word{line.data() + at, end - at};
+        if (word.starts_with(key))
+            found = word == hvc;
+        at = end + 1;
+    }
+    return found;
+}
+
 class Planner {
 public:
     Planner(abi::InfoPage const& info, std::span<u8> heap, Drives& drives, net::Networks& networks, Log& log)
@@ -91,6 +108,10 @@ private:
             return nullptr;
         if (!give_cards(manifest, number, *guest))
             return nullptr;
+        if (asks_for_console(guest->command_line) && guest->platform.virtio.add(guest->console)) {
+            guest->has_console = true;
+            guest->platform.uart.give_input_away();
+        }
         if (entropy_)
             guest->platform.virtio.add(guest->entropy);
         return guest;

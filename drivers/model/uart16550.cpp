@@ -113,7 +113,7 @@ u8 Uart16550::take_received()
 
 void Uart16550::refill()
 {
-    while (!loopback() && received_count_ < (fifo_enabled_ ? fifo_depth : 1u) && !input_.empty())
+    while (listens_ && !loopback() && received_count_ < (fifo_enabled_ ? fifo_depth : 1u) && !input_.empty())
         receive(input_.pop());
 }
 

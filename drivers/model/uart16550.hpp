@@ -22,6 +22,9 @@ public:
     u8   read(u16 offset);
     void write(u16 offset, u8 value);
 
+    // What is typed is for another device of the guest's: nothing is taken of the ring of input.
+    void give_input_away() { listens_ = false; }
+
     // The rings changed at their other ends: bytes came in, or room came about.
     void rings_changed();
     // Since the last question there was output, or the guest looked whether there is room and there was none.
@@ -60,6 +63,7 @@ private:
     bool timeout_pending_ = false;                    // bytes below the trigger wait: character timeout
     bool overrun_ = false;
     bool output_mark_ = false;
+    bool listens_ = true;                             // for good: not a register
     bool blocked_ = false;                            // the guest was told that the transmitter is busy
     u8   received_[fifo_depth] = {};
     u32  received_first_ = 0, received_count_ = 0;

@@ -44,10 +44,13 @@ constexpr u32 unmap_flag = 1;
 constexpr u32 most_segment_bytes = VirtioBlock::most_bytes / max_segments & ~4095u;
 constexpr u32 most_clearing_sectors = VirtioBlock::most_bytes / sector_bytes;
 
+constexpr bool has_cache(BlockProperties const& medium) { return medium.write_back && !medium.read_only; }
+
 u64 features_of(BlockProperties const& medium)
 {
     return feature::size_max | feature::seg_max | feature::block_size | feature::topology | (medium.read_only ? feature::read_only : 0) |
-           (medium.read_only ? 0 : feature::flush | feature::config_wce) |
+           // Where a completed write stays anyway, there is no cache to speak of: neither to flush nor to switch over.
+           (has_cache(medium) ? feature::flush | feature::config_wce : 0) |
            (medium.discards ? feature::discard : 0) | (medium.writes_zeroes ? feature::write_zeroes : 0);
 }
 
@@ -55,7 +58,7 @@ u64 features_of(BlockProperties const& medium)
 
 VirtioBlock::VirtioBlock(Medium medium, std::string_view serial)
     : transport{{.type = wire::DeviceType::block, .class_code = 0x01'80'00, .features = features_of(medium.properties()), .queue_count = 1,
-                 .queue_size = Queue::most, .writable_config = !medium.properties().read_only ? 1ull << offsetof(Configuration, writeback) : 0}},
+                 .queue_size = Queue::most, .writable_config = has_cache(medium.properties()) ? 1ull << offsetof(Configuration, writeback) : 0}},
       medium_{std::as_const(medium)}
 {
     __builtin_memcpy(serial_, serial.data(), std::min<usize>(serial.size(), serial_bytes));

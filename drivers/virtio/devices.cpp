@@ -13,6 +13,8 @@ void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptS
             (*block)->power_on();
         else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device))
             (*card)->power_on();
+        else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[i].device))
+            (*console)->power_on();
     }
 }
 
@@ -53,6 +55,8 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
         (*card)->changed(change);
     else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entry.device))
         (*entropy)->changed(change);
+    else if (auto* const console = std::get_if<VirtioConsole*>(&entry.device))
+        (*console)->changed(change);
 }
 
 VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
@@ -69,6 +73,8 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
     }
     if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
         (*entropy)->kicked();
+    else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[number].device))
+        (*console)->kicked(queue);
     return {};
 }
 

@@ -7,6 +7,7 @@
 //   its events  in the service's event page: device * 2 + queue, in the guest's own half of a word
 #pragma once
 #include "drivers/virtio/block.hpp"
+#include "drivers/virtio/console.hpp"
 #include "drivers/virtio/entropy.hpp"
 #include "drivers/virtio/net.hpp"
 #include <variant>
@@ -65,7 +66,7 @@ public:
 private:
     struct Entry {
         Transport* transport = nullptr;
-        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*> device;
+        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*> device;
     };
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }

@@ -83,6 +83,24 @@ part_session() {
     judge "poweroff ends the run with status 0" "status $status: $(last)"
 }
 
+# The same terminal without a serial port: hvc0, both ways, and what the kernel itself says.
+part_console() {
+    local i lines
+    start console 240 128m "$kernel" --initrd="$initrd" console=hvc0 kennel.script=console
+    for i in 1 2 3; do
+        await "$at.console" 'what now?' $i || break
+        type_line "word-$i"
+    done
+    finish
+    [ "$(value console)" = hvc0 ];                                  judge "hvc0: it is the kernel's console" "that is '$(value console)'; see $at.console"
+    [ "$(value size)" = "24 80" ];                                  judge "hvc0: the window has a size" "it is '$(value size)'"
+    tr -d '\r' < "$at.console" | grep -q '^typed=word-3$';          judge "hvc0: what is typed arrives" "the first word was '$(value typed)'"
+    lines=$(tr -d '\r' < "$at.console" | sed -n 's/^line=//p')
+    [ "$lines" = "$(seq 1 3000)" ] && [ "$(value over)" = yes ];    judge "hvc0: 3,000 lines at once come whole and in order" "there are $(wc -l <<< "$lines"); see $at.console"
+    tr -d '\r' < "$at.console" | grep -q 'the kernel speaks';          judge "hvc0: the kernel's messages are on it" "see $at.console"
+    [ "$status" -eq 0 ];                                            judge "hvc0: poweroff ends the run with status 0" "status $status: $(last)"
+}
+
 # A panic is reported, and each policy acts: one guest stays stopped, the other is started again.
 part_crash() {
     start crash 300 --machine="$(describe crash '' \
