@@ -64,10 +64,8 @@ std::optional<u64> ApicModel::read(u32 msr, u64 now) const
     default: break;
     }
     // Three sets of 256 bits, eight registers each, one behind the other.
-    if (msr >= Register::in_service && msr < Register::requests + 8) {
-        VectorSet const* const sets[] = {&in_service_, &level_, &requests_};
-        return sets[(msr - Register::in_service) / 8]->part(msr % 8);
-    }
+    if (msr >= Register::in_service && msr < Register::requests + 8)
+        return msr < Register::trigger_mode ? in_service_.part(msr % 8) : (msr < Register::requests ? level_ : requests_).part(msr % 8);
     if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
         return lvt_[msr - Register::lvt_timer];
     return std::nullopt;

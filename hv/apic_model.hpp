@@ -13,6 +13,9 @@
 
 namespace kennel {
 
+// One instruction, for a value that is not 0; std::bit_width would ask first.
+inline u32 top_bit(u64 word) { return 63u ^ static_cast<u32>(__builtin_clzll(word)); }
+
 // One bit per vector, and one per word of 64 vectors that has any: the highest is found by two bit scans.
 class VectorSet {
 public:
@@ -27,7 +30,6 @@ public:
         word &= ~(1ull << (vector % 64));
         used_ &= ~(u32{word == 0} << (vector / 64));
     }
-    bool has(u8 vector) const { return (words_[vector / 64] >> (vector % 64)) & 1; }
     bool empty() const { return used_ == 0; }
     u8   highest() const                                // not of an empty set
     {
@@ -37,11 +39,30 @@ public:
     u32  part(u32 n) const { return static_cast<u32>(words_[n / 2] >> (32 * (n % 2))); }   // vectors 32n to 32n + 31
 
 private:
-    // One instruction, for a value that is not 0; std::bit_width would ask first.
-    static u32 top_bit(u64 word) { return 63u ^ static_cast<u32>(__builtin_clzll(word)); }
-
     u64 words_[4] = {};
     u32 used_ = 0;
+};
+
+// The vectors in service. Each one interrupted one of a lower class, so there is one of each class at most.
+class VectorStack {
+public:
+    void push(u8 vector)
+    {
+        vectors_[vector / 16] = vector;
+        classes_ |= 1u << (vector / 16);
+    }
+    void pop() { classes_ &= ~(1u << top_bit(classes_)); }             // not of an empty one
+    bool empty() const { return classes_ == 0; }
+    u8   priority() const { return static_cast<u8>(top_bit(classes_ | 1) * 16); }   // the highest one's class; 0: none
+    u32  part(u32 n) const                                             // like VectorSet's
+    {
+        auto const bit = [&](u32 of) { return ((classes_ >> of) & 1) << (vectors_[of] % 32); };
+        return bit(2 * n) | bit(2 * n + 1);
+    }
+
+private:
+    u32 classes_ = 0;
+    u8  vectors_[16] = {};                              // by class, where classes_ has its bit
 };
 
 // x2APIC MSRs. "x2APIC Register Address Space".
@@ -110,7 +131,7 @@ public:
     {
         if (in_service_.empty())
             return false;
-        in_service_.clear(in_service_.highest());
+        in_service_.pop();
         update_priority();
         return !requests_.empty();
     }
@@ -127,11 +148,11 @@ public:
     // false: it is not, and nothing changed.
     bool deliver_alone(u8 vector)
     {
-        if (!enabled() || !requests_.empty() || (vector >> 4) <= (processor_priority_ >> 4))
+        if (!enabled() || !requests_.empty() || (vector & 0xf0) <= processor_priority_)
             return false;
         if (!level_.empty())
             level_.clear(vector);
-        in_service_.set(vector);
+        in_service_.push(vector);
         processor_priority_ = vector & 0xf0;
         return true;
     }
@@ -151,13 +172,13 @@ public:
         if (requests_.empty())
             return -1;
         u8 const vector = requests_.highest();
-        return (vector >> 4) > (processor_priority_ >> 4) ? vector : -1;
+        return (vector & 0xf0) > processor_priority_ ? vector : -1;
     }
     // The caller injects `vector`, which highest_pending() said; so nothing in service is above it.
     void deliver(u8 vector)
     {
         requests_.clear(vector);
-        in_service_.set(vector);
+        in_service_.push(vector);
         processor_priority_ = vector & 0xf0;
     }
     // Is this APIC meant by a command another one sent? "Determining IPI Destination"; `same`: sender and this are one.
@@ -181,7 +202,7 @@ private:
     // "Processor Priority Register (PPR)": the higher of the task's priority and the class in service.
     void update_priority()
     {
-        u8 const serving = in_service_.empty() ? u8{0} : static_cast<u8>(in_service_.highest() & 0xf0);
+        u8 const serving = in_service_.priority();
         processor_priority_ = task_priority_ >= serving ? task_priority_ : serving;
     }
     void publish_deadline() { deadline_ = Masked::get(lvt_[timer]) ? no_deadline : expiry_; }
@@ -199,7 +220,8 @@ private:
     void raise(u32 lvt_index);
     void report_error(u32 bits);
 
-    VectorSet requests_, in_service_, level_;           // IRR, ISR, TMR
+    VectorSet requests_, level_;                        // IRR, TMR
+    VectorStack in_service_;                            // ISR
     u8   task_priority_ = 0, processor_priority_ = 0;
     u32  id_ = 0;
     u32  lvt_[lvt_count] = {};

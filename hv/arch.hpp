@@ -35,27 +35,26 @@ void take_pending_interrupts(Cpu& cpu);            // host interrupts that did n
 // ---- one vCPU ----
 bool create_vcpu(Vcpu& vcpu);                      // false: pool used up
 void settle_vcpu(Vcpu& vcpu);                      // it is complete: from now on its secrets are mapped on its own CPU alone
-void skip_instruction(Vcpu& vcpu);                 // of the exit just taken
+bool skip_instruction(Vcpu& vcpu);                 // of the exit just taken; true: the guest can take an interrupt behind it
 void skip_bytes(Vcpu& vcpu, u32 length);           // for a decoded instruction; clears STI and MOV-SS blocking like the processor
-u32  instruction_length(Vcpu& vcpu);               // of the exit just taken
-void inject_interrupt(Vcpu& vcpu, u8 vector);      // the guest can take one now: interrupts_enabled, and nothing else is injected
+u64  instruction_length(Vcpu& vcpu);               // of the exit just taken
+void inject_interrupt(Vcpu& vcpu, u8 vector);      // the guest can take one now, and nothing else is injected
 void set_status_flags(Vcpu& vcpu, u64 flags);      // CF PF AF ZF SF OF, as an instruction the service carried out left them
 void set_fault_address(Vcpu& vcpu, u64 address);   // CR2, for a page fault to be injected
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error);
 bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit);   // deliver it as the processor would; false: it cannot be
 void reinject_interrupted_delivery(Vcpu& vcpu);    // an exit came while an event was being delivered: deliver it again
 bool at_privilege_zero(Vcpu& vcpu);
-bool interrupts_enabled(Vcpu& vcpu);
-void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state);
+void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state);        // of the exit just taken
+void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state);   // of any vCPU of this CPU
 void get_state(Vcpu& vcpu, abi::VcpuState& state);
 abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state);
 void release_vcpu(Cpu& cpu, Vcpu& vcpu);           // this CPU (its own) holds nothing of it any more; its frames may go
 
 // ---- what a guest may see: tables in arch/x86/cpuid.cpp and msr.cpp ----
 void answer_cpuid(Vcpu& vcpu);
-// nothing_due: an APIC register was written, and nothing follows from it now.
-enum class MsrOutcome : u8 { done, timer, denied, left_x2apic, interrupt, nothing_due };
-MsrOutcome read_msr(Vcpu& vcpu, u32 index);        // result to rdx:rax
+enum class MsrOutcome : u8 { done, denied, left_x2apic };
+std::optional<u64> read_msr(Vcpu& vcpu, u32 index);   // of a guest, and not of its APIC, like the next; none: denied
 MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value);
 bool write_control(Vcpu& vcpu, ControlExit const& exit, u64 value);   // false: #GP
 bool write_xcr0(Vcpu& vcpu, u64 value);            // false: #GP

@@ -26,6 +26,12 @@ Action general_protection_fault(Vcpu& vcpu)
     return Action::resume;
 }
 
+Action step_over(Vcpu& vcpu)
+{
+    arch::skip_instruction(vcpu);
+    return Action::resume;
+}
+
 u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 0xff; }
 
 // A service must not do this: it is broken, and there is nobody above it to ask.
@@ -45,7 +51,7 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     return vcpu.is_service ? service_failed(vcpu, what, exit_reason) : stop_vcpu(vcpu, reason, exit_reason, qualification);
 }
 
-Action unclaimed_port(Vcpu& vcpu, PortExit exit)
+Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
 {
     count(vcpu, ExitCounter::port_unclaimed);
     if (exit.is_input) {
@@ -53,8 +59,7 @@ Action unclaimed_port(Vcpu& vcpu, PortExit exit)
         u64& rax = vcpu.registers().rax;
         rax = exit.size == 4 ? 0xffff'ffff : rax | value_mask(exit.size);
     }
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    return step_over(vcpu);
 }
 
 Action doorbell(Vcpu& vcpu, Trap const& trap)
@@ -65,7 +70,7 @@ Action doorbell(Vcpu& vcpu, Trap const& trap)
     Vcpu* target = trap.cpu == cpu.index ? vcpu.service : vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
     if (target)
         ring(cpu, *target, trap.event, true);
-    return Action::resume;
+    return Action::enter;
 }
 
 } // namespace
@@ -74,8 +79,7 @@ Action dispatch(Vcpu& vcpu, CpuidExit)
 {
     count(vcpu, ExitCounter::cpuid);
     arch::answer_cpuid(vcpu);
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    return step_over(vcpu);
 }
 
 Action dispatch(Vcpu& vcpu, HypercallExit)
@@ -90,8 +94,7 @@ Action dispatch(Vcpu& vcpu, HaltExit)
     count(vcpu, ExitCounter::halt);
     if (vcpu.is_service)
         return service_failed(vcpu, "HLT");
-    arch::skip_instruction(vcpu);
-    if (!arch::interrupts_enabled(vcpu))
+    if (!arch::skip_instruction(vcpu))
         return stop_vcpu(vcpu, abi::StopReason::halted_forever, 0, 0);   // only an NMI or INIT could wake it, and it has none
     if (vcpu.apic.highest_pending() >= 0) {
         vcpu.look_at_interrupts();
@@ -101,11 +104,10 @@ Action dispatch(Vcpu& vcpu, HaltExit)
     return Action::reschedule;
 }
 
-Action dispatch(Vcpu& vcpu, PortExit exit)
+Action dispatch(Vcpu& vcpu, PortExit const& exit)
 {
-    if (vcpu.is_service) [[unlikely]]
-        return unclaimed_port(vcpu, exit);     // a port of hv's own, or of a service that owns no devices
-    Trap const* trap = vcpu.partition->traps->find_port(exit.port);
+    // A service's exits for a port of hv's own, and for every port where it owns no devices.
+    Trap const* trap = vcpu.is_service ? nullptr : vcpu.partition->traps->find_port(exit.port);
     if (!trap) [[unlikely]]
         return unclaimed_port(vcpu, exit);
     if (trap->kind == TrapKind::doorbell && !exit.is_input)
@@ -141,7 +143,7 @@ Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
     abi::InterceptPage& page = *vcpu.page;
     page.kind = abi::InterceptKind::memory;
     page.memory = {exit.address.value, exit.is_write, exit.is_execute, trap != nullptr, {}};
-    arch::fill_execution_state(vcpu, page.execution);
+    arch::fill_exit_state(vcpu, page.execution);
     vcpu.reply_length = 0;                     // decoding is the service's: it says how long the instruction is
     vcpu.interrupted_delivery = exit.during_delivery;
     return intercept(vcpu);
@@ -149,50 +151,74 @@ Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
 
 namespace {
 
-Action msr_outcome(Vcpu& vcpu, u32 index, bool is_write, arch::MsrOutcome outcome, u64 value)
+// Not hv's to answer: the service's where it bound it, else there is no such register.
+Action denied_msr(Vcpu& vcpu, u32 index, bool is_write)
 {
-    using enum arch::MsrOutcome;
-    switch (outcome) {
-    case done:
-        count(vcpu, is_write ? ExitCounter::msr_write : ExitCounter::msr_read);
-        break;
-    case timer:
-        count(vcpu, ExitCounter::apic);
-        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
-        break;
-    case interrupt:
-        count(vcpu, ExitCounter::apic);
-        vcpu.look_at_interrupts();
-        break;
-    case nothing_due:
-        count(vcpu, ExitCounter::apic);
-        break;
-    case left_x2apic:
-        return stop_vcpu(vcpu, abi::StopReason::left_x2apic, 0, value);
-    case denied:
-        if (vcpu.is_service || !vcpu.partition->traps->find_msr(index)) {
-            count(vcpu, ExitCounter::msr_denied);
-            return general_protection_fault(vcpu);
-        }
-        count(vcpu, ExitCounter::msr_service);
-        vcpu.page->kind = abi::InterceptKind::msr;
-        vcpu.page->msr = {index, is_write};
-        vcpu.reply_length = arch::instruction_length(vcpu);
-        return intercept(vcpu);
+    if (vcpu.is_service || !vcpu.partition->traps->find_msr(index)) {
+        count(vcpu, ExitCounter::msr_denied);
+        return general_protection_fault(vcpu);
     }
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    count(vcpu, ExitCounter::msr_service);
+    vcpu.page->kind = abi::InterceptKind::msr;
+    vcpu.page->msr = {index, is_write};
+    vcpu.reply_length = arch::instruction_length(vcpu);
+    return intercept(vcpu);
+}
+
+// An interrupt command: to every vCPU of the partition it names.
+void send(Vcpu& sender, u64 command)
+{
+    ApicDelivery const delivery = ApicCommand::Delivery::get(command);
+    // INIT and start-up wait for guests with several CPUs; NMI and SMI are not modelled: all dropped, as an absent target drops them.
+    if (delivery != ApicDelivery::fixed && delivery != ApicDelivery::lowest_priority)
+        return;
+    for (Vcpu& target : sender.partition->vcpus)
+        if (target.apic.is_destination(command, &target == &sender))
+            raise_interrupt(*sender.cpu, target, ApicCommand::Vector::get(command), false);
+}
+
+Action apic_write(Vcpu& vcpu, u32 index, u64 value)
+{
+    ApicWrite const effect = vcpu.apic.write(index, value, arch::now());
+    if (effect.action == ApicAction::fault)
+        return denied_msr(vcpu, index, true);
+    count(vcpu, ExitCounter::apic);
+    if (effect.action == ApicAction::timer)
+        watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+    else if (effect.action == ApicAction::send)
+        send(vcpu, effect.command);
+    else if (effect.action == ApicAction::interrupt)
+        vcpu.look_at_interrupts();
+    return step_over(vcpu);
 }
 
 u64 written_value(Vcpu& vcpu) { return (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff); }
 
 [[gnu::noinline]] Action other_msr_write(Vcpu& vcpu, u32 index)
 {
+    using enum arch::MsrOutcome;
     u64 const value = written_value(vcpu);
-    return msr_outcome(vcpu, index, true, arch::write_msr(vcpu, index, value), value);
+    if (ApicRegister::is_one(index) && !vcpu.is_service)
+        return apic_write(vcpu, index, value);
+    arch::MsrOutcome const outcome = vcpu.is_service ? denied : arch::write_msr(vcpu, index, value);
+    if (outcome == left_x2apic)
+        return stop_vcpu(vcpu, abi::StopReason::left_x2apic, 0, value);
+    if (outcome == denied)
+        return denied_msr(vcpu, index, true);
+    count(vcpu, ExitCounter::msr_write);
+    return step_over(vcpu);
 }
 
-[[gnu::noinline]] Action msr_read(Vcpu& vcpu, u32 index) { return msr_outcome(vcpu, index, false, arch::read_msr(vcpu, index), 0); }
+[[gnu::noinline]] Action msr_read(Vcpu& vcpu, u32 index)
+{
+    auto const value = vcpu.is_service ? std::nullopt : ApicRegister::is_one(index) ? vcpu.apic.read(index, arch::now()) : arch::read_msr(vcpu, index);
+    if (!value)
+        return denied_msr(vcpu, index, false);
+    vcpu.registers().rax = *value & 0xffff'ffff;
+    vcpu.registers().rdx = *value >> 32;
+    count(vcpu, ExitCounter::msr_read);
+    return step_over(vcpu);
+}
 
 } // namespace
 
@@ -200,34 +226,37 @@ Action dispatch(Vcpu& vcpu, MsrReadExit exit) { return msr_read(vcpu, exit.index
 
 Action dispatch(Vcpu& vcpu, MsrWriteExit exit)
 {
-    // The three that guests write all day.
     u64 const value = written_value(vcpu);
     if (vcpu.is_service) [[unlikely]]
         return other_msr_write(vcpu, exit.index);
-    if (exit.index == ApicRegister::tsc_deadline) {
-        count(vcpu, ExitCounter::tsc_deadline);
-        if (vcpu.apic.write_deadline(value))
-            watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
-    } else if (exit.index == ApicRegister::end_of_interrupt && value == 0) {
+    switch (exit.index) {                      // the three that guests write all day
+    [[likely]] case ApicRegister::end_of_interrupt:
+        if (value != 0)
+            break;
         count(vcpu, ExitCounter::apic);
         if (vcpu.apic.end_interrupt())
             vcpu.look_at_interrupts();
-    } else if (exit.index == ApicRegister::self_interrupt && ApicModel::is_legal(value)) {
+        return step_over(vcpu);
+    [[likely]] case ApicRegister::self_interrupt:
+        if (!ApicModel::is_legal(value))
+            break;
         count(vcpu, ExitCounter::apic);
-        u8 const vector = static_cast<u8>(value);
         // One that can be taken at the next instruction need not be kept first.
-        if (vcpu.attention == 0 && arch::interrupts_enabled(vcpu) && vcpu.apic.deliver_alone(vector)) {
+        if (arch::skip_instruction(vcpu) && vcpu.attention == 0 && vcpu.apic.deliver_alone(static_cast<u8>(value))) {
             vcpu.counters->injected++;
-            arch::inject_interrupt(vcpu, vector);
+            arch::inject_interrupt(vcpu, static_cast<u8>(value));
         } else {
-            vcpu.apic.interrupt_self(vector);
+            vcpu.apic.interrupt_self(static_cast<u8>(value));
             vcpu.look_at_interrupts();
         }
-    } else {
-        return other_msr_write(vcpu, exit.index);
+        return Action::resume;
+    case ApicRegister::tsc_deadline:
+        count(vcpu, ExitCounter::tsc_deadline);
+        if (vcpu.apic.write_deadline(value))
+            watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
+        return step_over(vcpu);
     }
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    return other_msr_write(vcpu, exit.index);
 }
 
 Action dispatch(Vcpu& vcpu, ControlExit exit)
@@ -246,8 +275,7 @@ Action dispatch(Vcpu& vcpu, ControlExit exit)
             vcpu.apic.set_task_priority(static_cast<u8>(*general << 4));
             vcpu.look_at_interrupts();
         }
-        arch::skip_instruction(vcpu);
-        return Action::resume;
+        return step_over(vcpu);
     }
     return arch::write_control(vcpu, exit, *general) ? Action::resume : general_protection_fault(vcpu);
 }
@@ -265,15 +293,13 @@ Action dispatch(Vcpu& vcpu, XsetbvExit)
     count(vcpu, ExitCounter::xsetbv);
     if ((vcpu.registers().rcx & 0xffff'ffff) != 0 || !arch::write_xcr0(vcpu, written_value(vcpu)))
         return general_protection_fault(vcpu);
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    return step_over(vcpu);
 }
 
 Action dispatch(Vcpu& vcpu, CacheExit)
 {
     count(vcpu, ExitCounter::cache);
-    arch::skip_instruction(vcpu);
-    return Action::resume;
+    return step_over(vcpu);
 }
 
 Action dispatch(Vcpu& vcpu, DeniedExit exit)

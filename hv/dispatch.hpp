@@ -10,7 +10,7 @@ namespace kennel {
 Action dispatch(Vcpu& vcpu, CpuidExit);
 Action dispatch(Vcpu& vcpu, HypercallExit);
 Action dispatch(Vcpu& vcpu, HaltExit);
-Action dispatch(Vcpu& vcpu, PortExit);
+Action dispatch(Vcpu& vcpu, PortExit const&);
 Action dispatch(Vcpu& vcpu, StringPortExit const&);
 Action dispatch(Vcpu& vcpu, MemoryExit const&);
 Action dispatch(Vcpu& vcpu, MsrReadExit);

@@ -9,7 +9,8 @@ namespace kennel {
 
 // What the run loop does next.
 enum class Action : u8 {
-    resume,       // enter cpu.current again (it may have become another vCPU)
+    resume,       // the vCPU that exited goes on
+    enter,        // cpu.current goes on: it may have become another vCPU, or another one's registers may have been looked at
     reschedule,   // choose anew
 };
 

@@ -16,7 +16,7 @@ using abi::Call, abi::Right, abi::Status;
 Action finish(Vcpu& vcpu, Status status)
 {
     vcpu.registers().rax = static_cast<u64>(status);
-    return Action::resume;
+    return Action::enter;
 }
 
 Action wait(Vcpu& service)
@@ -24,7 +24,7 @@ Action wait(Vcpu& service)
     Cpu& cpu = *service.cpu;
     if (service.waiting_guests || events_pending(service)) {
         finish_wait(service);
-        return Action::resume;
+        return Action::enter;
     }
     service.status = VcpuStatus::waiting;
     service.in_wait = true;
@@ -32,7 +32,7 @@ Action wait(Vcpu& service)
     Vcpu* guest = cpu.charged;
     if (guest && guest->status == VcpuStatus::runnable && !cpu.attention) [[likely]] {
         cpu.current = guest;
-        return Action::resume;
+        return Action::enter;
     }
     return Action::reschedule;
 }

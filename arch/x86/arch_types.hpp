@@ -37,7 +37,6 @@ struct CpuArch {
     Vcpu*  context = nullptr;              // whose lazily switched registers are in the processor
     u64    vmxon_region = 0;               // host physical
     u8     idle_vector = 0;                // what woke an idle CPU; 0: nothing
-    bool   has_vmx = false;
     u32    exits_with_if_clear = 0;        // see look_for_interrupts
     Crossing crossing;
     alignas(16) u64 gdt[7] = {};

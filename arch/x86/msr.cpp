@@ -48,12 +48,6 @@ Row const* find(u32 index)
     return nullptr;
 }
 
-void give(Vcpu& vcpu, u64 value)
-{
-    vcpu.registers().rax = static_cast<u32>(value);
-    vcpu.registers().rdx = value >> 32;
-}
-
 // SDM, "IA32_APIC_BASE MSR": enabled, x2APIC, and the boot processor's flag.
 u64 apic_base_value(Vcpu const& vcpu) { return 0xfee0'0000 | bit(11) | bit(10) | (vcpu.apic.id() == 0 ? bit(8) : 0); }
 
@@ -77,64 +71,26 @@ bool write_efer(u64 value)
     return true;
 }
 
-// An interrupt command: to every vCPU of the partition it names.
-[[gnu::noinline]] MsrOutcome send(Vcpu& sender, u64 command)
-{
-    ApicDelivery const delivery = ApicCommand::Delivery::get(command);
-    // INIT and start-up wait for guests with several CPUs; NMI and SMI are not modelled: all dropped, as an absent target drops them.
-    if (delivery != ApicDelivery::fixed && delivery != ApicDelivery::lowest_priority)
-        return MsrOutcome::done;
-    for (Vcpu& target : sender.partition->vcpus)
-        if (target.apic.is_destination(command, &target == &sender))
-            raise_interrupt(*sender.cpu, target, ApicCommand::Vector::get(command), false);
-    return MsrOutcome::interrupt;
-}
-
-MsrOutcome outcome_of(Vcpu& vcpu, ApicWrite effect)
-{
-    switch (effect.action) {
-    case ApicAction::done:      return MsrOutcome::nothing_due;
-    case ApicAction::fault:     return MsrOutcome::denied;
-    case ApicAction::timer:     return MsrOutcome::timer;
-    case ApicAction::interrupt: return MsrOutcome::interrupt;
-    case ApicAction::send:      return send(vcpu, effect.command);
-    }
-    return MsrOutcome::denied;
-}
-
 } // namespace
 
-[[gnu::noinline]] MsrOutcome read_msr(Vcpu& vcpu, u32 index)
+std::optional<u64> read_msr(Vcpu& vcpu, u32 index)
 {
-    if (vcpu.is_service)
-        return MsrOutcome::denied;
-    if (ApicRegister::is_one(index)) {
-        auto value = vcpu.apic.read(index, rdtsc());
-        if (!value)
-            return MsrOutcome::denied;
-        give(vcpu, *value);
-        return MsrOutcome::done;
-    }
     Row const* row = find(index);
     if (!row)
-        return MsrOutcome::denied;
+        return std::nullopt;
     switch (row->rule) {
-    case Rule::constant: case Rule::ignore: give(vcpu, row->value); break;
-    case Rule::apic_base:    give(vcpu, apic_base_value(vcpu)); break;
-    case Rule::efer:         give(vcpu, vmread(vmcs::guest_efer)); break;
-    case Rule::pat:          give(vcpu, vmread(vmcs::guest_pat)); break;
-    case Rule::kept:         give(vcpu, vcpu.arch.kept[row->value]); break;
-    case Rule::tsc:          give(vcpu, rdtsc()); break;
+    case Rule::constant: case Rule::ignore: return row->value;
+    case Rule::apic_base:    return apic_base_value(vcpu);
+    case Rule::efer:         return vmread(vmcs::guest_efer);
+    case Rule::pat:          return vmread(vmcs::guest_pat);
+    case Rule::kept:         return vcpu.arch.kept[row->value];
+    case Rule::tsc:          return rdtsc();
     }
-    return MsrOutcome::done;
+    return std::nullopt;
 }
 
 MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
 {
-    if (vcpu.is_service)
-        return MsrOutcome::denied;
-    if (ApicRegister::is_one(index))
-        return outcome_of(vcpu, vcpu.apic.write(index, value, rdtsc()));
     Row const* row = find(index);
     if (!row)
         return MsrOutcome::denied;

@@ -46,13 +46,10 @@ void setup_log(Machine& machine)
     until_service = machine.boot->log_until_service;
     if (!port)
         return;
-    out8(port + 1, 0);
-    out8(port + 3, 0x80);
-    out8(port, 1);                             // 115200 baud
-    out8(port + 1, 0);
-    out8(port + 3, 3);
-    out8(port + 2, 7);
-    out8(port + 4, 3);
+    // No interrupts; divisor 1, 115200 baud; 8n1; FIFOs on and empty; DTR, RTS.
+    constexpr struct { u8 at, value; } registers[] = {{1, 0}, {3, 0x80}, {0, 1}, {1, 0}, {3, 3}, {2, 7}, {4, 3}};
+    for (auto const [at, value] : registers)
+        out8(static_cast<u16>(port + at), value);
     abi::Framebuffer const& fb = machine.boot->screen;
     if (fb.format != abi::PixelFormat::none && fb.size >= u64{fb.stride} * fb.height * 4 && fb.width <= fb.stride)
         screen = {static_cast<volatile u32*>(host_paging().map_device({fb.base}, fb.size)), fb.width, fb.height, fb.stride, 0, 0};

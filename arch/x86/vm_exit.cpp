@@ -162,7 +162,7 @@ static void look_for_interrupts(Cpu& cpu)
 
 // ---- what hv asks about the exit just taken ----
 
-u32 instruction_length(Vcpu&) { return static_cast<u32>(vmread(vmcs::exit_instruction_length)); }
+u64 instruction_length(Vcpu&) { return vmread(vmcs::exit_instruction_length); }
 
 // What is rare about an instruction that is stepped over.
 [[gnu::noinline]] static void step_over_specially(u64 rflags)
@@ -175,30 +175,37 @@ u32 instruction_length(Vcpu&) { return static_cast<u32>(vmread(vmcs::exit_instru
 }
 
 // SDM, "Interruptibility State": an instruction that completes ends the shadow of a STI or MOV SS before it.
-static void advance(u64 length)
+static bool advance(u64 length)
 {
     vmwrite(vmcs::guest_rip, vmread(vmcs::guest_rip) + length);
-    u64 const rflags = vmread(vmcs::guest_rflags);
-    if ((rflags & (trap_flag | interrupt_flag)) != interrupt_flag) [[unlikely]]
-        step_over_specially(rflags);
     u32 const blocked = vmread(vmcs::guest_interruptibility);
     if (blocked & (blocking_by_sti | blocking_by_mov_ss)) [[unlikely]]
         vmwrite(vmcs::guest_interruptibility, blocked & ~(blocking_by_sti | blocking_by_mov_ss));
+    u64 const rflags = vmread(vmcs::guest_rflags);
+    if ((rflags & (trap_flag | interrupt_flag)) == interrupt_flag) [[likely]]
+        return true;
+    step_over_specially(rflags);
+    return rflags & interrupt_flag;
 }
 
-void skip_instruction(Vcpu&) { advance(vmread(vmcs::exit_instruction_length)); }
+bool skip_instruction(Vcpu&) { return advance(vmread(vmcs::exit_instruction_length)); }
+
+// The answer to an intercept: this vCPU is almost always entered next, so its VMCS becomes current for good.
+static void load_for_good(Vcpu& vcpu)
+{
+    if (vcpu.cpu->arch.loaded != &vcpu)
+        load_vcpu(*vcpu.cpu, vcpu);
+}
 
 void skip_bytes(Vcpu& vcpu, u32 length)
 {
-    // The answer to an intercept: this vCPU is almost always entered next, so its VMCS becomes current for good.
-    if (vcpu.cpu->arch.loaded != &vcpu)
-        load_vcpu(*vcpu.cpu, vcpu);
+    load_for_good(vcpu);
     advance(length);
 }
 
 void set_status_flags(Vcpu& vcpu, u64 flags)
 {
-    LoadedVmcs const loaded{vcpu};
+    load_for_good(vcpu);
     constexpr u64 status = 0x8d5;
     vmwrite(vmcs::guest_rflags, (vmread(vmcs::guest_rflags) & ~status) | (flags & status));
 }
@@ -275,8 +282,6 @@ bool at_privilege_zero(Vcpu&)
     return ((vmread(vmcs::guest_ss_access) >> 5) & 3) == 0;
 }
 
-bool interrupts_enabled(Vcpu&) { return vmread(vmcs::guest_rflags) & 0x200; }
-
 [[gnu::noinline, gnu::cold]] static void open_window() { vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_interrupt_window); }
 
 void inject_interrupt(Vcpu&, u8 vector) { vmwrite(vmcs::entry_interruption, event_word(vector, EventKind::interrupt, false)); }
@@ -311,9 +316,8 @@ void prepare_entry(Cpu& cpu, Vcpu& vcpu)
         open_window();
 }
 
-[[gnu::noinline]] void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
+[[gnu::always_inline]] void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state)
 {
-    LoadedVmcs const loaded{vcpu};
     using namespace vmcs;
     state.rip = vmread(guest_rip);
     state.rflags = vmread(guest_rflags);
@@ -335,6 +339,12 @@ void prepare_entry(Cpu& cpu, Vcpu& vcpu)
     vcpu.registers().rsp = vmread(guest_rsp);
 }
 
+[[gnu::noinline]] void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
+{
+    load_for_good(vcpu);
+    fill_exit_state(vcpu, state);
+}
+
 } // namespace kennel::arch
 
 // The one to enter next has something to be done first, perhaps give way to another.
@@ -352,16 +362,19 @@ void prepare_entry(Cpu& cpu, Vcpu& vcpu)
 }
 
 // No register is preserved: nothing above this frame needs one, and each would cost two instructions at every exit.
-[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu)
+[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu, kennel::Vcpu* vcpu, kennel::u64 reason)
 {
     using namespace kennel;
-    Action action = arch::decode(*cpu->current, static_cast<u16>(arch::vmread(arch::vmcs::exit_reason)));
-    if (action == Action::reschedule) [[unlikely]]
-        schedule(*cpu);
-    Vcpu& next = *cpu->current;
-    if (cpu->arch.loaded != &next)
-        arch::load_vcpu(*cpu, next);
-    if (next.attention) [[unlikely]]
+    static_assert(offsetof(Cpu, current) == 0xe8, "vmx_entry.S reads it");
+    Action const action = arch::decode(*vcpu, static_cast<u16>(reason));
+    if (action != Action::resume) {
+        if (action == Action::reschedule) [[unlikely]]
+            schedule(*cpu);
+        vcpu = cpu->current;
+        if (cpu->arch.loaded != vcpu)
+            arch::load_vcpu(*cpu, *vcpu);
+    }
+    if (vcpu->attention) [[unlikely]]
         return attend(*cpu);
-    return &next.registers();
+    return &vcpu->registers();
 }

@@ -61,7 +61,7 @@ template<class T> T vmread(VmcsField<T> field)
 }
 template<class T> void vmwrite(VmcsField<T> field, std::type_identity_t<T> value)
 {
-    asm volatile("vmwrite %1, %0" : : "r"(static_cast<u64>(field.encoding)), "r"(static_cast<u64>(value)) : "cc", "memory");
+    asm volatile("vmwrite %1, %0" : : "r"(static_cast<u64>(field.encoding)), "r"(static_cast<u64>(value)) : "cc");
 }
 
 } // namespace kennel::arch

@@ -106,7 +106,6 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     write_cr4((read_cr4() | Cr4::vmxe | rdmsr(Msr::vmx_cr4_fixed0)) & rdmsr(Msr::vmx_cr4_fixed1));
     if (!vmxon(cpu.arch.vmxon_region))
         return "VMXON failed";
-    cpu.arch.has_vmx = true;
     cpu.arch.crossing.actions = features.crossing_actions;
 
     if (!closed_page) {
@@ -125,15 +124,17 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     return nullptr;
 }
 
-void LoadedVmcs::load()
+LoadedVmcs::LoadedVmcs(Vcpu& vcpu) : cpu_{this_cpu()}, vcpu_{vcpu}, before_{cpu_.arch.loaded}
 {
-    if (!vmptrld(vcpu_.arch.vmcs))
+    if (before_ != &vcpu && !vmptrld(vcpu_.arch.vmcs))
         panic("VMPTRLD failed");
     cpu_.arch.loaded = &vcpu_;
 }
 
-void LoadedVmcs::restore()
+LoadedVmcs::~LoadedVmcs()
 {
+    if (before_ == &vcpu_)
+        return;
     // At boot one CPU prepares the services' vCPUs of all: theirs must not stay active here.
     if (vcpu_.cpu != &cpu_ && !vmclear(vcpu_.arch.vmcs))
         panic("VMCLEAR failed");

@@ -8,7 +8,7 @@
 extern "C" {
 void vmx_exit();
 [[noreturn]] void vmx_start(kennel::abi::Registers* registers, kennel::u64 stack, kennel::Cpu* cpu);
-[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu);
+[[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu, kennel::Vcpu* vcpu, kennel::u64 reason);
 [[noreturn]] void vmx_entry_refused(kennel::Cpu* cpu);
 }
 
@@ -28,21 +28,11 @@ constexpr u32 blocking_by_sti = 1, blocking_by_mov_ss = 2, blocking_by_nmi = 8;
 // The VMCS fields touched here belong to `vcpu`, whatever is current on this CPU.
 class LoadedVmcs {
 public:
-    explicit LoadedVmcs(Vcpu& vcpu) : cpu_{this_cpu()}, vcpu_{vcpu}, before_{cpu_.arch.loaded}
-    {
-        if (before_ != &vcpu) [[unlikely]]
-            load();
-    }
-    ~LoadedVmcs()
-    {
-        if (before_ != &vcpu_) [[unlikely]]
-            restore();
-    }
+    explicit LoadedVmcs(Vcpu& vcpu);
+    ~LoadedVmcs();
     LoadedVmcs(LoadedVmcs const&) = delete;
     LoadedVmcs& operator=(LoadedVmcs const&) = delete;
 private:
-    void load();
-    void restore();
     Cpu&  cpu_;
     Vcpu& vcpu_;
     Vcpu* before_;

@@ -29,12 +29,15 @@ vmx_exit:
         popq    0x00(%rax)
 
         /* Nothing of the guest's stays in a register that hv could speculate with. */
-        .irp    r, ecx, edx, ebx, ebp, esi, edi, r8d, r9d, r10d, r11d, r13d, r14d, r15d
+        .irp    r, ecx, edx, ebx, ebp, esi, edi, r8d, r9d, r10d, r11d, r15d
         xor     %\r, %\r
         .endr
 
         mov     (%rsp), %r12
-        call    vmx_handle_exit         /* Cpu* in r12 (preserve_none) -> registers of the vCPU to enter */
+        mov     0xe8(%r12), %r13        /* Cpu::current */
+        mov     $0x4402, %r14d          /* the exit reason */
+        vmread  %r14, %r14
+        call    vmx_handle_exit         /* (r12, r13, r14: preserve_none) -> registers of the vCPU to enter */
 
         .globl  vmx_enter
 vmx_enter:                              /* rax: registers; rsp: at the second word */

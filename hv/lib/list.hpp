@@ -43,7 +43,6 @@ public:
 
     // Null when there is none.
     T* front() { return empty() ? nullptr : &owner(*head_.next_); }
-    T* back() { return empty() ? nullptr : &owner(*head_.previous_); }
 
     T* pop_front()
     {

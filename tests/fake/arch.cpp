@@ -51,9 +51,13 @@ void prepare_entry(Cpu&, Vcpu& vcpu)
 
 bool create_vcpu(Vcpu&) { return true; }
 void settle_vcpu(Vcpu&) {}
-void skip_instruction(Vcpu& vcpu) { vcpu.arch.rip += vcpu.arch.length; }
+bool skip_instruction(Vcpu& vcpu)
+{
+    vcpu.arch.rip += vcpu.arch.length;
+    return vcpu.arch.interrupts_enabled;
+}
 void skip_bytes(Vcpu& vcpu, u32 length) { vcpu.arch.rip += length; }
-u32  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
+u64  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
 void inject_interrupt(Vcpu& vcpu, u8 vector) { vcpu.arch.interrupt = vector; }
 void set_status_flags(Vcpu& vcpu, u64 flags) { vcpu.arch.flags = flags; }
 void set_fault_address(Vcpu& vcpu, u64 address) { vcpu.arch.fault_address = address; }
@@ -61,25 +65,15 @@ void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32>) { vcpu.arch.exc
 bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit) { vcpu.arch.exception = exit.vector; return true; }
 void reinject_interrupted_delivery(Vcpu& vcpu) { vcpu.arch.reinjections++; }
 bool at_privilege_zero(Vcpu& vcpu) { return vcpu.arch.privilege == 0; }
-bool interrupts_enabled(Vcpu& vcpu) { return vcpu.arch.interrupts_enabled; }
 void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state) { state.rip = vcpu.arch.rip; state.complete = 1; }
+void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state) { fill_execution_state(vcpu, state); }
 void get_state(Vcpu& vcpu, abi::VcpuState& state) { state.rip = vcpu.arch.rip; }
 abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state) { vcpu.arch.rip = state.rip; return abi::Status::ok; }
 void release_vcpu(Cpu&, Vcpu& vcpu) { vcpu.arch.released = true; }
 
 void answer_cpuid(Vcpu& vcpu) { vcpu.registers().rax = 0x16; }
-MsrOutcome read_msr(Vcpu&, u32) { return MsrOutcome::denied; }
-MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
-{
-    if (!ApicRegister::is_one(index))
-        return MsrOutcome::denied;
-    switch (vcpu.apic.write(index, value, now()).action) {
-    case ApicAction::fault:     return MsrOutcome::denied;
-    case ApicAction::timer:     return MsrOutcome::timer;
-    case ApicAction::interrupt: return MsrOutcome::interrupt;
-    default:                    return MsrOutcome::done;
-    }
-}
+std::optional<u64> read_msr(Vcpu&, u32) { return std::nullopt; }
+MsrOutcome write_msr(Vcpu&, u32, u64) { return MsrOutcome::denied; }
 bool write_control(Vcpu&, ControlExit const&, u64) { return false; }
 bool write_xcr0(Vcpu&, u64) { return false; }
 bool debug_registers_to_guest(Cpu&, Vcpu& vcpu) { return !vcpu.is_service; }
