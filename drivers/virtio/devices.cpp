@@ -107,6 +107,19 @@ void VirtioDevices::go_on(u64 now)
             (*card)->go_on();
 }
 
+DeviceCounters VirtioDevices::counters(u32 number) const
+{
+    Transport const& transport = *entries_[number].transport;
+    DeviceCounters all{.type = transport.type(), .interrupts = transport.interrupts()};
+    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) {
+        VirtioBlock::Counters const& seen = (*block)->counters();
+        all.requests = seen.requests;
+        all.refused = seen.malformed + seen.unsupported;
+        all.failed = seen.failed;
+    }
+    return all;
+}
+
 bool VirtioDevices::in_flight() const
 {
     for (u32 i = 0; i < count_; i++)

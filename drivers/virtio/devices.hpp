@@ -14,6 +14,15 @@
 
 namespace kennel::service {
 
+// What a device did for its guest since the guest was planned, for whoever asks: a plain value, to be read on its home.
+struct DeviceCounters {
+    wire::DeviceType type{};
+    u64 requests = 0;                                 // of a disk; of other devices nothing is counted but interrupts
+    u64 refused = 0;                                  // malformed, or of a kind the device does not have
+    u64 failed = 0;                                   // ended with an I/O error of the medium's
+    u64 interrupts = 0;
+};
+
 class VirtioDevices {
 public:
     static constexpr u32 most = 14, first_slot = 2, events = 32;
@@ -52,6 +61,8 @@ public:
     void write_memory(u32 slot, u32 offset, u32 size, u32 value) { entries_[slot - first_slot].transport->write_memory(offset, size, value); }
     // What configuration space brought about, after a write to it.
     void configuration_written();
+
+    DeviceCounters counters(u32 number) const;        // number < count()
 
     // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing. -> what is left of it.
     struct Rest { u64 continue_at = ~0ull; bool in_flight = false, changed = false; };   // changed: in_flight is another than last time

@@ -246,6 +246,12 @@ void Transport::interrupt_configuration()
     raise(config_vector_);
 }
 
+void Transport::send(Vector const& vector)
+{
+    sent_++;
+    interrupts_->raise(vector.address, vector.data);
+}
+
 void Transport::raise(u16 number)
 {
     u32 const control = function_->read(msix_control, 2);
@@ -255,7 +261,7 @@ void Transport::raise(u16 number)
     if ((control & msix_mask) || vector.masked)
         vector.pending = true;
     else
-        interrupts_->raise(vector.address, vector.data);
+        send(vector);
 }
 
 void Transport::deliver_pending()
@@ -266,7 +272,7 @@ void Transport::deliver_pending()
     for (Vector& vector : vectors_)
         if (vector.pending && !vector.masked) {
             vector.pending = false;
-            interrupts_->raise(vector.address, vector.data);
+            send(vector);
         }
 }
 

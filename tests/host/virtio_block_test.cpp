@@ -246,6 +246,11 @@ TEST_CASE("virtio: what a guest left in its rings is not served after its end")
     REQUIRE(devices.continue_at() != ~0ull);
     usize const raised = machine.world.count(abi::Call::interrupt_raise);
     REQUIRE(raised == 1);
+    DeviceCounters const counters = devices.counters(0);
+    CHECK(counters.type == DeviceType::block);
+    CHECK(counters.requests == VirtioBlock::bytes_at_once / (64 * sector_bytes));
+    CHECK(counters.interrupts == 1);
+    CHECK(counters.refused + counters.failed == 0);
 
     destroy_guest(*guest);
     CHECK(devices.continue_at() == ~0ull);
