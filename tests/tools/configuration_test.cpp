@@ -201,7 +201,6 @@ TEST_CASE("configuration: values of a guest")
     CHECK(folder.guest_fault("initrd = \".\"").contains("a folder, not a file"));
     CHECK(folder.guest_fault("initrd = \"\"") == "c:5:10: guest a: 'initrd' names no file");
     CHECK(folder.guest_fault("initrd = \"i\\u0000\"") == "c:5:10: guest a: 'initrd' names no file");
-    CHECK(folder.guest_fault("network = []").contains("not possible yet"));
     CHECK(folder.fault("[[guest]]\nname = \"a\"\nmemory = \"2m\"\nkernel = \"k\"\n") == "c:3:10: guest a: 2m is too little memory for k: it takes at least 18m");
 }
 
@@ -227,4 +226,31 @@ TEST_CASE("configuration: sums")
     for (int i = 0; i < 33; i++)
         many += "[[guest]]\nname = \"g" + std::to_string(i) + "\"\nmemory = \"32m\"\nkernel = \"k\"\n";
     CHECK(folder.fault(many) == "c:129:1: guest g32: there are 33 guests; 32 are possible");
+}
+
+TEST_CASE("configuration: networks and cards, and what is wrong with them")
+{
+    Folder folder;
+    std::string const one = "[[guest]]\nname = \"a\"\nmemory = \"64m\"\nkernel = \"k\"\n";
+    auto const configuration = folder.parse("[[network]]\nname = \"lan\"\n[[network]]\nname = \"two\"\nmode = \"isolated\"\n" + one +
+        "[[guest.net]]\nnetwork = \"lan\"\nforwards = \"tcp:2222:22 udp:53:53\"\n[[guest.net]]\nnetwork = \"two\"\naddress = \"52:54:00:00:00:07\"\nmtu = 9000\nany_source = true\n");
+    REQUIRE(configuration);
+    Plan const& plan = configuration->plan;
+    REQUIRE(plan.networks.size() == 2);
+    CHECK(plan.networks[0].mode == abi::NetworkMode::nat);
+    CHECK(plan.networks[1].mode == abi::NetworkMode::isolated);
+    REQUIRE(plan.guests[0].cards.size() == 2);
+    CHECK(plan.guests[0].cards[0].forwards.size() == 2);
+    CHECK(plan.guests[0].cards[0].forwards[0].guest_port == 22);
+    CHECK(plan.guests[0].cards[1].mtu == 9000);
+    CHECK(plan.guests[0].cards[1].any_source);
+
+    std::string const card = "[[guest.net]]\nnetwork = \"lan\"\n";
+    CHECK(folder.fault(one + card) == "c:6:11: guest a: net 1: there is no network 'lan': a table [[network]] with that name is needed");
+    std::string const lan = "[[network]]\nname = \"lan\"\n";
+    CHECK(folder.fault(lan + one + "[[guest.net]]\nnetwork = \"lam\"\n").contains("did you mean 'lan'?"));
+    CHECK(folder.fault(lan + one + card + "mtu = 20\n").contains("68 to 9000"));
+    CHECK(folder.fault(lan + one + card + "forwards = \"tcp:1:1 tcp:1:2\"\n").contains("is taken"));
+    CHECK(folder.fault(lan + "mode = \"isolated\"\n" + one + card + "forwards = \"tcp:1:1\"\n").contains("not in mode nat"));
+    CHECK(folder.fault(lan + lan + one).contains("is taken: line 2 has it"));
 }

@@ -28,8 +28,8 @@ void print_keys()
 {
     for (SchemaTable const& table : schema())
         for (Key const& key : table.keys)
-            print(std::format("{:<12} {:<15} {:<26} {}{}{}", table.name, key.name, key.kind, key.fallback.empty() ? "" : std::format("[{}] ", key.fallback),
-                              key.meaning, key.not_yet.empty() ? "" : " (not yet)"));
+            print(std::format("{:<15} {:<15} {:<26} {}{}", table.name, key.name, key.kind, key.fallback.empty() ? "" : std::format("[{}] ", key.fallback),
+                              key.meaning));
 }
 
 std::string plural(usize count, std::string_view noun) { return std::format("{} {}{}", count, noun, count == 1 ? "" : "s"); }

@@ -10,6 +10,7 @@
 #include "tools/kennel/terminal.hpp"
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 namespace kennel::tool {
 
@@ -25,7 +26,7 @@ constexpr Key root_keys[] = {
     {"machine", "table",                 "", "the machine"},
     {"service", "tables, at most 4",     "", "service partitions"},
     {"guest",   "tables, 1 to 32",       "", "guests"},
-    {"network", "tables",                "", "networks",                             "kennel run --net gives one"},
+    {"network", "tables, at most 16",    "", "networks of guests"},
 };
 constexpr Key machine_keys[] = {
     {"cpus",           "number, 1 to 32", "what the guests need", "its processors: for a real machine, the least it has"},
@@ -52,7 +53,7 @@ constexpr Key guest_keys[] = {
     {"service",      "name of a service",        "the first","the service it belongs to"},
     {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
     {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on"},
-    {"network",      "tables",                   "none",     "its network cards",    "kennel run --net gives one"},
+    {"net",          "tables",                   "none",     "its network cards: eth0, eth1 and so on"},
 };
 
 constexpr Key disk_keys[] = {
@@ -67,12 +68,27 @@ constexpr Key disk_keys[] = {
     {"serial",        "text, 1 to 20 characters",  "the file's name", "as the guest sees it"},
 };
 
+constexpr std::string_view modes[] = {"isolated", "nat", "bridge"};
+constexpr Key network_keys[] = {
+    {"name", "text, 1 to 15 characters", "needed", "its name: small letters, digits and '-'"},
+    {"mode", "isolated, nat or bridge",  "nat",    "guests and the service alone; with a way out under the service's address; on the wire of the machine's card"},
+};
+constexpr Key card_keys[] = {
+    {"network",    "name of a network",       "needed", "the network it is on"},
+    {"address",    "text",                    "of the guest's name", "its hardware address, such as 52:54:00:12:34:56"},
+    {"mtu",        "number, 68 to 9000",      "1500",   "the largest packet, in bytes"},
+    {"any_source", "true or false",           "false",  "it may send under other addresses than its own"},
+    {"forwards",   "text",                    "none",   "ports outside that lead to the guest's, at most 8: tcp:2222:22 udp:53:53"},
+};
+
 constexpr SchemaTable tables[] = {
     {"",            "the file",                                                                        root_keys},
     {"[machine]",   "the machine; may be left out",                                                    machine_keys},
     {"[[service]]", "a service partition, which serves guests; may be left out: then there is one",    service_keys},
     {"[[guest]]",   "a guest",                                                                         guest_keys},
     {"[[guest.disk]]", "a disk of the guest before it",                                                disk_keys},
+    {"[[guest.net]]",  "a network card of the guest before it",                                        card_keys},
+    {"[[network]]",    "a network",                                                                    network_keys},
 };
 
 // Names and files that must be unique, with the place of the first.
@@ -98,6 +114,7 @@ public:
         if (auto const machine = root_.table("machine", machine_keys))
             read_machine(*machine);
         read_services();
+        read_networks();
         read_guests();
         add_up();
         return std::move(result_);
@@ -196,6 +213,7 @@ private:
         }
         read_files(section, guest);
         read_disks(section, guest);
+        read_cards(section, guest);
         result_.plan.guests.push_back(std::move(guest));
     }
 
@@ -293,6 +311,88 @@ private:
         guest.disks.push_back(std::move(disk));
     }
 
+    void read_networks()
+    {
+        auto const sections = root_.list("network", network_keys);
+        if (sections.size() > abi::max_networks)
+            sections[abi::max_networks].fault("", std::format("there are {} networks; {} are possible", sections.size(), abi::max_networks));
+        Seen names, bridges;
+        for (Section const& section : sections) {
+            section.need({"name"});
+            NetworkPlan network{.name = section.text("name").value_or(""), .mode = abi::NetworkMode::nat};
+            if (section.has("name")) {
+                report(section, "name", check_network_name(network.name));
+                names.note(section, "name", network.name, problems_, "the name");
+            }
+            if (auto const mode = section.choice("mode", modes))
+                network.mode = static_cast<abi::NetworkMode>(*mode);
+            if (network.mode == abi::NetworkMode::bridge)
+                bridges.note(section, "mode", "bridge", problems_, "the machine's network card, mode");
+            result_.plan.networks.push_back(std::move(network));
+        }
+        network_services_.resize(result_.plan.networks.size());
+    }
+
+    void read_cards(Section const& section, GuestPlan& guest)
+    {
+        for (Section const& entry : section.list("net", card_keys)) {
+            read_card(entry, guest);
+            if (++card_count_ == abi::max_cards + 1)
+                entry.fault("", std::format("{} cards of all guests are possible", abi::max_cards));
+        }
+    }
+
+    void read_card(Section const& section, GuestPlan& guest)
+    {
+        section.need({"network"});
+        CardPlan card;
+        card.mtu = static_cast<u16>(section.number("mtu", 68, 9000).value_or(1500));
+        card.any_source = section.yes("any_source").value_or(false);
+        if (auto const address = section.text("address")) {
+            card.address = report(section, "address", parse_hardware_address(*address));
+            addresses_.note(section, "address", *address, problems_, "the address");
+        }
+        NetworkPlan const* const network = network_of(section, guest);
+        if (auto const words = section.text("forwards")) {
+            std::istringstream stream{*words};
+            for (std::string word; stream >> word;)
+                if (auto const forward = report(section, "forwards", parse_forward(word))) {
+                    forwards_.note(section, "forwards", std::format("{}:{}", forward->protocol_name(), forward->port), problems_, "the port");
+                    card.forwards.push_back(*forward);
+                }
+            if (card.forwards.size() > abi::max_forwards)
+                section.fault("forwards", std::format("there are {}; {} are possible", card.forwards.size(), abi::max_forwards));
+            if (network && network->mode != abi::NetworkMode::nat)
+                section.fault("forwards", std::format("network '{}' is not in mode nat, so nothing can be forwarded", network->name));
+        }
+        if (network)
+            card.network = network->name;
+        guest.cards.push_back(std::move(card));
+    }
+
+    // A network is one service's: that of the first guest on it.
+    NetworkPlan const* network_of(Section const& section, GuestPlan const& guest)
+    {
+        auto const name = section.text("network");
+        if (!name)
+            return nullptr;
+        auto const& networks = result_.plan.networks;
+        auto const found = std::ranges::find(networks, *name, &NetworkPlan::name);
+        if (found == networks.end()) {
+            std::vector<std::string_view> names;
+            for (NetworkPlan const& network : networks)
+                names.push_back(network.name);
+            section.fault("network", names.empty() ? std::format("there is no network '{}': a table [[network]] with that name is needed", shortened(*name))
+                                                   : std::format("there is no network '{}': {} is possible{}", shortened(*name), one_of(names), suggestion(*name, names)));
+            return nullptr;
+        }
+        auto& service = network_services_[static_cast<usize>(found - networks.begin())];
+        if (service.value_or(guest.service) != guest.service)
+            section.fault("network", std::format("network '{}' is of guests of another service, and a network is one service's", *name));
+        service = service.value_or(guest.service);
+        return &*found;
+    }
+
     void add_up()
     {
         Plan const& plan = result_.plan;
@@ -330,9 +430,10 @@ private:
     std::optional<Section> machine_;
     std::optional<u32>     cpus_;
     std::vector<Section>   services_, guests_;
-    Seen                   guest_names_, consoles_;
+    Seen                   guest_names_, consoles_, addresses_, forwards_;
+    std::vector<std::optional<u32>> network_services_;
     std::vector<std::pair<DiskPlan, Place>> drives_;    // of all guests so far
-    u32                    disk_count_ = 0;
+    u32                    disk_count_ = 0, card_count_ = 0;
 };
 
 } // namespace

@@ -136,9 +136,12 @@ Or<NetworkTables> network_tables(Plan const& plan, abi::ManifestHeader& header)
     for (u32 i = 0; i < plan.networks.size(); i++) {
         NetworkPlan const& network = plan.networks[i];
         abi::ManifestNetwork entry{};
+        TRY(check_network_name(network.name));
         put_text(entry.name, network.name);
-        if (network.name.size() >= sizeof entry.name)
-            return bad_usage("network {}: its name has more than {} characters", network.name, sizeof entry.name - 1);
+        if (std::ranges::count(plan.networks, network.name, &NetworkPlan::name) > 1)
+            return bad_usage("network {} is described twice", network.name);
+        if (network.mode == abi::NetworkMode::bridge && std::ranges::count(plan.networks, network.mode, &NetworkPlan::mode) > 1)
+            return bad_usage("network {}: there are two in mode bridge, and the machine has one network card", network.name);
         entry.mode    = network.mode;
         entry.service = services[i].value_or(0);
         entry.subnet  = static_cast<u32>(0x0a4e'0000u + (i << 8));

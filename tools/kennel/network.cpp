@@ -3,6 +3,7 @@
 // See network.hpp.
 #include "tools/kennel/network.hpp"
 #include "hv/lib/checksum.hpp"
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
@@ -45,6 +46,14 @@ Or<abi::NetworkMode> parse_mode(std::string_view text)
     if (text == "nat")      return abi::NetworkMode::nat;
     if (text == "bridge")   return abi::NetworkMode::bridge;
     return bad_usage("a network's mode is isolated, nat or bridge, not {}", text);
+}
+
+Or<void> check_network_name(std::string_view text)
+{
+    bool const plain = std::ranges::all_of(text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+    if (text.empty() || !plain || text.size() >= sizeof abi::ManifestNetwork::name)
+        return bad_usage("network '{}': a name has 1 to {} characters: small letters, digits and '-'", text, sizeof abi::ManifestNetwork::name - 1);
+    return {};
 }
 
 Or<ForwardPlan> parse_forward(std::string_view text)

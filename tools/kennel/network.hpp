@@ -32,6 +32,7 @@ struct CardPlan {
     std::vector<ForwardPlan>         forwards;         // only on a network in mode nat
 };
 
+Or<void>                  check_network_name(std::string_view text);
 Or<ForwardPlan>           parse_forward(std::string_view text);    // tcp:2222:22
 // Nobody else has that port of 127.0.0.1 now; by the time the emulator wants it, somebody may.
 Or<void>                  check_free(ForwardPlan const& forward);

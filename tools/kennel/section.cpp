@@ -32,16 +32,13 @@ Section::Section(toml::table const& table, std::string name, std::span<Key const
 {
     std::vector<std::string_view> names;
     for (Key const& key : schema)
-        if (key.not_yet.empty())
-            names.push_back(key.name);
+        names.push_back(key.name);
     for (auto const& [key, value] : table) {
         auto const place = place_of(key.source());
         auto const known = std::ranges::find(schema, key.str(), &Key::name);
         if (known == schema.end())
             problems.add(place, std::format("{}: unknown key '{}'{}", name_, shortened(key.str()),
                                             nearest(key.str(), names).empty() ? "; allowed are " + one_of(names) : suggestion(key.str(), names)));
-        else if (!known->not_yet.empty())
-            problems.add(place, std::format("{}: '{}' is not possible yet: {}", name_, key.str(), known->not_yet));
     }
 }
 

@@ -17,7 +17,6 @@ struct Key {
     std::string_view kind;        // text, size, number, yes or no, a list of words
     std::string_view fallback;    // what holds without it; "needed" where there is no such thing
     std::string_view meaning;
-    std::string_view not_yet{};   // why it is refused for now, where it is
 };
 
 class Section {
