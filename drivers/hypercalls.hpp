@@ -40,6 +40,8 @@ inline Answer vcpu_create(VcpuRecipe const& recipe)
     return hypercall(abi::Call::vcpu_create, recipe.partition, recipe.cpu, recipe.badge, recipe.weight, recipe.apic_id);
 }
 inline Status vcpu_start(u64 vcpu) { return hypercall(abi::Call::vcpu_start, vcpu).status; }
+// Unless it waits for an answer, its next intercept is `stopped`.
+inline Status vcpu_stop(u64 vcpu) { return hypercall(abi::Call::vcpu_stop, vcpu).status; }
 inline Status vcpu_state_get(u64 vcpu) { return hypercall(abi::Call::vcpu_state_get, vcpu).status; }
 inline Status vcpu_state_set(u64 vcpu, bool reset_apic) { return hypercall(abi::Call::vcpu_state_set, vcpu, reset_apic).status; }
 

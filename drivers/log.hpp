@@ -3,6 +3,7 @@
 // The service's words: lines for hv's log (COM2), and framed messages the launcher understands. Each vCPU has one,
 // since the text lies in its own event page.
 #pragma once
+#include "drivers/history.hpp"
 #include "drivers/hypercalls.hpp"
 #include "drivers/text.hpp"
 #include <algorithm>
@@ -12,9 +13,15 @@ namespace kennel::service {
 
 class Log {
 public:
-    explicit Log(abi::EventPage& page) : page_{page} {}
+    // `history` keeps the lines, too.
+    explicit Log(abi::EventPage& page, History* history = nullptr) : page_{page}, history_{history} {}
 
-    void line(Text const& text) { send(Text{"service: ", text.view()}.view(), LogKind::text); }
+    void line(Text const& text)
+    {
+        if (history_)
+            history_->add(text.view());
+        send(Text{"service: ", text.view()}.view(), LogKind::text);
+    }
     void frame(Text const& text) { send(text.view(), LogKind::framed); }
     // A guest's own words.
     void guest_line(std::string_view name, std::string_view words) { send(Text{name, "| ", words}.view(), LogKind::text); }
@@ -30,6 +37,7 @@ private:
     }
 
     abi::EventPage& page_;
+    History*        history_;
 };
 
 } // namespace kennel::service

@@ -8,7 +8,7 @@
 namespace kennel::service {
 
 Service::Service(Shared& shared, abi::InfoPage const& info, u32 index)
-    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_}
+    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_, &shared.history}
 {
 }
 
@@ -41,6 +41,8 @@ void Service::run()
             outbox_.open = !answered;
             take_events();
             outbox_.open = false;
+            if (orders_) [[unlikely]]
+                answered = carry_out_orders(answered);
         }
         if (!answered) {
             next = wait_for_more();
@@ -102,6 +104,12 @@ void Service::take_events()
         power_off_if_done();
     if ((pending & bit(Event::frames)) && shared_.networks.drain(index_))
         ring(index_, Event::frames);
+    if (pending & bit(Event::orders))
+        orders_ = true;
+    if (pending & bit(Event::orders_done)) {
+        shared_.monitor.orders_done(shared_.plan, shared_.info->tsc_hz, log_);
+        serve_monitor();
+    }
     if (u64 const word = disk_done_event / 64; words >> word & 1)
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
     if ((pending & bit(Event::wire)) && shared_.networks.serve_wire(log_))
@@ -239,6 +247,7 @@ void Service::open_console()
         Guest& guest = *shared_.plan.guests[i];
         console.add({guest.name_view(), &guest.output, &guest.input});
     }
+    console.add_monitor(shared_.monitor.output(), shared_.monitor.input(), shared_.monitor.requests());
     for (u32 i = shared_.plan.count; i-- > 0;)
         if (shared_.plan.guests[i]->recipe.options & static_cast<u32>(abi::GuestOption::attached))
             console.attach(i);
@@ -278,12 +287,23 @@ void Service::ended(Guest& guest, End const& end)
     output_of(guest);
     if (!shared_.console.is_open())
         log_output(guest, true);
-    if (conclude(guest, end, *shared_.info, log_))
-        return;
-    if (!is_orderly(end.reason) || end.reason == EndReason::reboot)   // a reboot comes here only when the new start failed
-        shared_.failed = true;
-    if (guest.state != GuestState::held)
-        over(guest);
+    // Ordering: acquire pairs with the monitor's release. What a program or a person wants goes before the guest's policy.
+    Order const order = guest.order.load(std::memory_order_acquire);
+    bool const stop = order == Order::stop || order == Order::leave;
+    Wanted const wanted = stop ? Wanted::stop : order == Order::restart || order == Order::reset ? Wanted::restart : Wanted::nothing;
+    if (!conclude(guest, end, wanted, *shared_.info, log_)) {
+        bool const not_started = guest.state == GuestState::ended && (end.reason == EndReason::reboot || wanted == Wanted::restart);
+        if (!is_orderly(end.reason) || not_started)
+            shared_.failed = true;
+        if (order == Order::stop) {
+            by_badge_[guest.number + 1] = nullptr;
+            guest.state = GuestState::stopped;
+        } else if (guest.state != GuestState::held) {
+            over(guest);
+        }
+    }
+    if (wanted != Wanted::nothing)
+        order_done(guest);
 }
 
 void Service::over(Guest& guest)
@@ -294,6 +314,99 @@ void Service::over(Guest& guest)
         power_off_if_done();
     else
         ring(0, Event::guest_ended);
+}
+
+// ---- the operator ----
+
+// -> the vCPU that still waits for the answer in its page: not one that was stopped instead.
+u64 Service::carry_out_orders(u64 answered)
+{
+    orders_ = false;
+    for (u32 i = 0; i < shared_.plan.count; i++) {
+        Guest& guest = *shared_.plan.guests[i];
+        if (!is_home(guest))
+            continue;
+        Order const order = guest.order.load(std::memory_order_acquire);
+        if (order != Order::none && carry_out(guest, order, answered))
+            order_done(guest);
+    }
+    return answered;
+}
+
+// False: it is not done yet, or was and is said already; ended() says so then.
+bool Service::carry_out(Guest& guest, Order order, u64& answered)
+{
+    bool const down = order == Order::stop || order == Order::leave;
+    switch (guest.state) {
+    case GuestState::planned:
+        return true;
+    case GuestState::running:
+        if (order == Order::sample || order == Order::start)
+            break;
+        if (guest.vcpu == answered) {
+            answered = 0;
+            ended(guest, {EndReason::stop_requested});
+        } else {
+            static_cast<void>(vcpu_stop(guest.vcpu));     // its intercept follows
+        }
+        return false;
+    case GuestState::ending:
+        if (order == Order::sample)
+            break;
+        return false;
+    case GuestState::held:
+        if (order == Order::sample)
+            break;
+        ended(guest, guest.end);
+        return false;
+    case GuestState::stopped:
+    case GuestState::ended:
+        if (order == Order::leave && guest.state == GuestState::stopped) {
+            guest.state = GuestState::ended;
+            over(guest);
+        } else if (!down && order != Order::sample) {
+            start_again(guest);
+        }
+        return true;
+    }
+    take_sample(guest);
+    return true;
+}
+
+void Service::start_again(Guest& guest)
+{
+    if (guest.state == GuestState::ended)
+        shared_.unfinished.fetch_add(1, std::memory_order_acq_rel);
+    by_badge_[guest.number + 1] = &guest;
+    if (begin(guest, *shared_.info, log_))
+        return;
+    shared_.failed = true;
+    over(guest);
+}
+
+void Service::order_done(Guest& guest)
+{
+    // Ordering: release: its state and sample are there before the monitor sees that it is done.
+    guest.order.store(Order::none, std::memory_order_release);
+    ring(0, Event::orders_done);
+}
+
+void Service::serve_monitor()
+{
+    MonitorWish const wish = shared_.monitor.serve(shared_.plan, shared_.history, log_);
+    for (u32 homes = wish.homes; homes; homes &= homes - 1)
+        ring(static_cast<u32>(__builtin_ctz(homes)), Event::orders);
+    if (wish.detach)
+        shared_.console.detach();
+    if (wish.attach)
+        shared_.console.attach(wish.guest);
+    if (wish.leave) {
+        bool const left = shared_.console.leave_monitor();
+        put(shared_.monitor.output(), left ? "\r\n" : "\r\nno guest is attached: attach GUEST\r\n");
+        if (!left)
+            shared_.monitor.show_prompt();
+    }
+    pump_console();
 }
 
 void Service::power_off_if_done()
@@ -363,6 +476,8 @@ void Service::serve_serial()
 // Tells the guests whose terminal changed; each hears it on its own home.
 void Service::spread(Console::Changes changes)
 {
+    if (changes.monitor)
+        serve_monitor();
     constexpr u32 enough_room = Guest::output_bytes / 2;
     u32 others = 0;
     bool here = false;

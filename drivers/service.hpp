@@ -7,6 +7,7 @@
 #include "drivers/console/console.hpp"
 #include "drivers/guest/lifecycle.hpp"
 #include "drivers/guest/plan.hpp"
+#include "drivers/monitor/monitor.hpp"
 
 namespace kennel::service {
 
@@ -16,9 +17,11 @@ struct Shared {
     Plan    plan;
     Drives  drives;                                   // vCPU 0 only
     Console console;                                  // vCPU 0 only
+    Monitor monitor;                                  // vCPU 0 only
+    History history;
     net::Networks networks;                           // each vCPU its own part
     std::atomic<bool> ready{false};
-    std::atomic<u32>  unfinished{0};                  // guests that run or are held
+    std::atomic<u32>  unfinished{0};                  // guests that run, are held, or stopped by the operator
     std::atomic<bool> failed{false};                  // a guest did not end as it should
     // The console has nothing to send and will not look again by itself: who has output must ring.
     std::atomic<bool> console_asleep{true};
@@ -40,6 +43,8 @@ private:
         guest_ended,     // to vCPU 0: look whether that was the last one
         drive_channel,   // to vCPU 0: the first IDE channel's interrupt ...
         drive_channel_1, // ... and the second's
+        orders,          // the operator's, for guests at home here
+        orders_done,     // to vCPU 0: some of them are carried out
         clock,           // the deadline that was set has come
         frames,          // from another vCPU: its guests sent something to guests at home here
         wire,            // to vCPU 0: the network card's interrupt
@@ -53,6 +58,10 @@ private:
 
     void ended(Guest& guest, End const& end);
     void over(Guest& guest);                          // for good
+    void start_again(Guest& guest);
+    u64  carry_out_orders(u64 answered);
+    bool carry_out(Guest& guest, Order order, u64& answered);
+    void order_done(Guest& guest);
     void power_off_if_done();
 
     void take_events();
@@ -69,6 +78,7 @@ private:
     void log_output(Guest& guest, bool all);
     void pump_console();
     void serve_serial();
+    void serve_monitor();
     void spread(Console::Changes changes);
     void terminals_changed();
     void ring(u32 cpu, Event event) { static_cast<void>(event_raise(cpu, static_cast<u64>(event))); }
@@ -78,6 +88,7 @@ private:
     abi::EventPage&  events_;
     u32              index_;
     bool             started_ = false;
+    bool             orders_ = false;                 // some may wait for guests at home here
     u64              clock_ = ~0ull;                  // as it was set
     Outbox           outbox_;                         // of take_events(), for the wait behind it
     Log              log_;

@@ -22,8 +22,10 @@ void Console::add(Terminal const& terminal)
 
 void Console::attach(u32 number)
 {
-    if (number < count_)
-        attached_ = number;
+    if (number >= count_)
+        return;
+    attached_ = number;
+    front_ = covered_ = false;
 }
 
 void Console::stage(std::string_view text)
@@ -40,7 +42,7 @@ bool Console::presentable(u32 number) const
     u32 const size = ring.size();
     if (size == 0)
         return false;
-    if (number == attached_ || flushing_ || size >= long_line)
+    if ((number == attached_ && !front_) || flushing_ || size >= long_line)
         return true;
     for (u32 i = 0; i < size; i++)
         if (ring.peek(i) == '\n')
@@ -51,8 +53,10 @@ bool Console::presentable(u32 number) const
 u32 Console::choose() const
 {
     // A line that was begun goes on; between lines everybody gets a turn.
-    if (!line_start_ && owner_ != no_terminal && !terminals_[owner_].output->empty())
+    if (!line_start_ && owner_ != no_terminal && has_output(owner_))
         return owner_;
+    if (monitor_.output && !monitor_.output->empty())
+        return monitor;
     u32 const first = owner_ == no_terminal ? 0 : owner_ + 1;
     for (u32 i = 0; i < count_; i++)
         if (u32 const number = (first + i) % count_; presentable(number))
@@ -62,7 +66,7 @@ u32 Console::choose() const
 
 std::optional<u8> Console::next(Changes& changes)
 {
-    if (count_ == 1) [[likely]] {
+    if (count_ == 1 && !front_ && owner_ != monitor) [[likely]] {
         ByteRing& ring = *terminals_[0].output;
         if (ring.empty())
             return std::nullopt;
@@ -74,18 +78,31 @@ std::optional<u8> Console::next(Changes& changes)
             return static_cast<u8>(staged_[staged_at_++]);
         staged_at_ = staged_end_ = 0;
         u32 const number = choose();
-        if (number == no_terminal)
+        if (number == no_terminal) {
+            if (!front_ && owner_ == monitor)
+                owner_ = no_terminal;                 // it is gone, and all it said is out
+            if (covered_)
+                redraw(changes);
             return std::nullopt;
+        }
         if (!line_start_ && number != owner_) {
-            stage("\r\n");
+            covered_ = owner_ == monitor && front_;
+            stage(covered_ ? "\r\x1b[K" : "\r\n");
             line_start_ = true;
             continue;
         }
         owner_ = number;
+        if (number == monitor) {
+            u8 const byte = monitor_.output->pop();
+            line_start_ = byte == '\n';
+            return byte;
+        }
         if (line_start_) {
             line_start_ = false;
-            stage(terminals_[number].name);
-            stage("| ");
+            if (count_ > 1 || front_) {
+                stage(terminals_[number].name);
+                stage("| ");
+            }
             continue;
         }
         u8 const byte = terminals_[number].output->pop();
@@ -125,28 +142,78 @@ Console::Changes Console::pump()
     do {
         if (!port_.wait_to_send())
             break;
-        all.room |= send_some().room;
+        Changes const changes = send_some();
+        all.room |= changes.room;
+        all.monitor |= changes.monitor;
     } while (more_);
     return all;
 }
 
 void Console::take_input(u8 byte, Changes& changes)
 {
-    if (escaped_) {
-        escaped_ = false;
-        if (byte >= '0' && byte <= '9') {
-            attach(byte - static_cast<u32>('0'));
-            return;
+    switch (input_) {
+    case Input::plain:
+        break;
+    case Input::escaped:
+        input_ = Input::plain;
+        return take_escaped(byte, changes);
+    case Input::request:
+        monitor_.requests->push(byte);
+        if (byte == '\n') {
+            input_ = Input::plain;
+            changes.monitor = true;
         }
-        if (byte != escape)
-            return;
-    } else if (byte == escape) {
-        escaped_ = true;
         return;
     }
-    // A guest that does not read loses what does not fit: input is typed, and must not pile up.
-    if (attached_ < count_ && terminals_[attached_].input->push(byte))
+    if (byte == escape) {
+        input_ = Input::escaped;
+    } else if (front_) {
+        monitor_.input->push(byte);
+        changes.monitor = true;
+    } else if (attached_ < count_ && terminals_[attached_].input->push(byte)) {
+        // A guest that does not read loses what does not fit: input is typed, and must not pile up.
         changes.input |= 1u << attached_;
+    }
+}
+
+void Console::take_escaped(u8 byte, Changes& changes)
+{
+    if (byte >= '0' && byte <= '9') {
+        attach(byte - static_cast<u32>('0'));
+    } else if (byte == 'm' && monitor_.output) {
+        enter_monitor(changes);
+    } else if (byte == 'r' && monitor_.output) {
+        input_ = Input::request;
+    } else if (byte == escape && !front_ && attached_ < count_ && terminals_[attached_].input->push(byte)) {
+        changes.input |= 1u << attached_;
+    }
+}
+
+void Console::enter_monitor(Changes& changes)
+{
+    if (!front_ && count_ == 1) {                     // how its line stands was not followed
+        owner_ = 0;
+        line_start_ = false;
+    }
+    front_ = true;
+    redraw(changes);
+}
+
+bool Console::leave_monitor()
+{
+    if (attached_ >= count_)
+        return false;
+    front_ = covered_ = false;
+    return true;
+}
+
+// The monitor's prompt, anew: as if its key for that had been typed.
+void Console::redraw(Changes& changes)
+{
+    constexpr u8 control_l = 'L' - '@';
+    covered_ = false;
+    monitor_.input->push(control_l);
+    changes.monitor = true;
 }
 
 Console::Served Console::interrupt()
@@ -166,8 +233,11 @@ Console::Served Console::interrupt()
                 break;
             take_input(*byte, served.changes);
         }
-        if (port_.can_send())
-            served.changes.room |= send_some().room;
+        if (port_.can_send()) {
+            Changes const changes = send_some();
+            served.changes.room |= changes.room;
+            served.changes.monitor |= changes.monitor;
+        }
     }
     return served;
 }

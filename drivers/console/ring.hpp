@@ -11,9 +11,9 @@ namespace kennel::service {
 
 class ByteRing {
 public:
-    ByteRing() = default;
+    constexpr ByteRing() = default;
     // The size must be a power of two.
-    explicit ByteRing(std::span<u8> bytes) : bytes_{bytes.data()}, mask_{static_cast<u32>(bytes.size()) - 1} {}
+    constexpr explicit ByteRing(std::span<u8> bytes) : bytes_{bytes.data()}, mask_{static_cast<u32>(bytes.size()) - 1} {}
     ByteRing& operator=(ByteRing const& other)      // before either side uses it
     {
         bytes_ = other.bytes_;

@@ -13,8 +13,11 @@ enum class EndReason : u8 {
 };
 
 char const* name_of(EndReason reason);                // as in the framed message
-// Ended as it should: nothing failed.
-inline bool is_orderly(EndReason reason) { return reason == EndReason::power_off || reason == EndReason::reboot; }
+// Ended as it should: nothing failed. Only the operator requests a stop.
+inline bool is_orderly(EndReason reason)
+{
+    return reason == EndReason::power_off || reason == EndReason::reboot || reason == EndReason::stop_requested;
+}
 
 struct End {
     EndReason   reason = EndReason::none;

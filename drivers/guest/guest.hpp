@@ -6,24 +6,27 @@
 //   planned   memory and CPU are chosen               start -> running, or ended (load-error)
 //   running   its vCPU runs, or waits for an answer   an end -> running again, held or ended
 //   ending    stopped; a medium still moves its bytes       the last request is over -> as from running
-//   held      stopped, kept for inspection            -
-//   ended     its partition is gone                   -
+//   held      stopped, kept for inspection            the operator's order -> running or stopped
+//   stopped   by the operator: its partition is gone        start -> running
+//   ended     its partition is gone, and it counts no more    start -> running
 #pragma once
 #include "drivers/block/disk.hpp"
 #include "drivers/guest/end.hpp"
 #include "drivers/model/emulate.hpp"
 #include "drivers/model/platform.hpp"
+#include "drivers/monitor/order.hpp"
+#include "drivers/monitor/sample.hpp"
 #include "hv/abi/manifest.hpp"
 #include <atomic>
 #include <string_view>
 
 namespace kennel::service {
 
-enum class GuestState : u8 { planned, running, ending, held, ended };
+enum class GuestState : u8 { planned, running, ending, held, stopped, ended };
 
 struct Guest {
     static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
-    static constexpr u32   max_disks = 8;
+    static constexpr u32   max_disks = Sample::most_disks, max_cards = Sample::most_cards;
 
     Guest() : output{output_space}, input{input_space}, platform{output, input}, console{output, input} {}
     Guest(Guest const&) = delete;
@@ -54,6 +57,9 @@ struct Guest {
     u32         home   = 0;                           // physical CPU
     Disk*       disks[max_disks] = {};                // vda, vdb, ...
     u32         disk_count = 0;
+    VirtioBlock const* disk_devices[max_disks] = {};
+    VirtioNet const*   cards[max_cards] = {};         // eth0, eth1, ...; more than these exist, but are not counted
+    u32         card_count = 0;
 
     bool        has_console = false;
 
@@ -72,6 +78,9 @@ struct Guest {
     abi::CountersPage const* counters = nullptr;
     u64         starts = 0;
     End         end;                                  // while ending: why
+    std::atomic<Order> order{Order::none};            // the operator's: the monitor writes it, home takes it back
+    Sample      sample;                               // as the last Order::sample, or its end, left it
+    u64         started = 0;                          // TSC
     std::atomic<bool> wants_room{false};              // its 16550 said "busy": tell it when output was taken away
 
     u8 output_space[output_bytes];

@@ -3,6 +3,7 @@
 // See lifecycle.hpp.
 #include "drivers/guest/lifecycle.hpp"
 #include "drivers/guest/start.hpp"
+#include "drivers/instructions.hpp"
 
 namespace kennel::service {
 
@@ -10,8 +11,10 @@ namespace {
 
 enum class Next : u8 { stop, restart, hold };
 
-Next decide(EndReason reason, abi::StopPolicy policy)
+Next decide(EndReason reason, abi::StopPolicy policy, Wanted wanted)
 {
+    if (wanted != Wanted::nothing)
+        return wanted == Wanted::stop ? Next::stop : Next::restart;
     if (reason == EndReason::power_off || reason == EndReason::load_error)
         return Next::stop;
     if (reason == EndReason::reboot)
@@ -48,24 +51,16 @@ void report_state(Guest const& guest, Log& log)
                       Hex{page.memory.address}});
 }
 
-// In the order of abi::ExitCounter.
-constexpr char const* counter_names[] = {
-    "cpuid", "hypercall", "port-service", "port-doorbell", "port-unclaimed", "memory-service", "memory-unclaimed", "msr-read", "msr-write",
-    "msr-service", "msr-denied", "control-register", "halt", "interrupt", "interrupt-window", "exception", "apic", "tsc-deadline", "xsetbv",
-    "debug-register", "timer", "cache", "denied-instruction", "other",
-};
-static_assert(std::size(counter_names) == static_cast<usize>(abi::ExitCounter::count));
-
 void report_counters(Guest const& guest, Log& log)
 {
     abi::CountersPage const& counters = *guest.counters;
     u64 all = 0;
     Text parts;
-    for (u32 i = 0; i < std::size(counter_names); i++)
+    for (u32 i = 0; i < Sample::exit_kinds; i++)
         if (u64 const exits = counters.exits[i]) {
             all += exits;
             parts.add(" ");
-            parts.add(counter_names[i]);
+            parts.add(name_of(static_cast<abi::ExitCounter>(i)));
             parts.add("=");
             parts.add(exits);
         }
@@ -100,10 +95,34 @@ bool start(Guest& guest, abi::InfoPage const& info, Log& log)
 
 bool begin(Guest& guest, abi::InfoPage const& info, Log& log) { return start(guest, info, log); }
 
-bool conclude(Guest& guest, End const& end, abi::InfoPage const& info, Log& log)
+void take_sample(Guest& guest)
 {
+    if (!guest.counters)
+        return;
+    abi::CountersPage const& counters = *guest.counters;
+    Sample sample{.taken = time_stamp(), .started = guest.started, .starts = guest.starts, .run_ticks = counters.run_ticks, .interrupts = counters.injected,
+                  .unclaimed = guest.platform.unclaimed, .console_lost = guest.platform.uart.lost()};
+    for (u32 i = 0; i < Sample::exit_kinds; i++)
+        sample.exits[i] = counters.exits[i];
+    for (u32 i = 0; i < guest.disk_count; i++) {
+        VirtioBlock::Counters const& disk = guest.disk_devices[i]->counters();
+        sample.disks[i] = {disk.requests, disk.failed, disk.malformed + disk.unsupported, disk.interrupts};
+    }
+    for (u32 i = 0; i < guest.card_count; i++) {
+        net::PortCounters const& card = guest.cards[i]->counters();
+        u64 dropped = 0;
+        for (u64 const count : card.drops)
+            dropped += count;
+        sample.cards[i] = {card.packets_in, card.bytes_in, card.packets_out, card.bytes_out, dropped};
+    }
+    guest.sample = sample;
+}
+
+bool conclude(Guest& guest, End const& end, Wanted wanted, abi::InfoPage const& info, Log& log)
+{
+    take_sample(guest);
     report(guest, end, log);
-    switch (decide(end.reason, guest.recipe.policy)) {
+    switch (decide(end.reason, guest.recipe.policy, wanted)) {
     case Next::restart:
         destroy_guest(guest);
         return start(guest, info, log);

@@ -145,6 +145,7 @@ private:
             disk->device = guest.platform.virtio.count();
             guest.platform.virtio.add(*device);
             plan_.disks[plan_.disk_count++] = disk;
+            guest.disk_devices[guest.disk_count] = device;
             guest.disks[guest.disk_count++] = disk;
         }
         return true;
@@ -162,6 +163,8 @@ private:
             if (card && !guest.platform.virtio.add(*card))
                 why = Text{"it has too many devices"};
             else if (card) {
+                if (guest.card_count < Guest::max_cards)
+                    guest.cards[guest.card_count++] = card;
                 count++;
                 continue;
             }

@@ -128,6 +128,7 @@ Text start_guest(Guest& guest, abi::InfoPage const& info)
     }
     guest.state = GuestState::running;
     guest.starts++;
+    guest.started = time_stamp();
     return fault;
 }
 

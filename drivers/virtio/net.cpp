@@ -77,6 +77,8 @@ VirtioNet::VirtioNet(net::MacAddress address, u16 mtu)
 {
 }
 
+net::PortCounters const& VirtioNet::counters() const { return network_->counters(port_); }
+
 void VirtioNet::power_on()
 {
     Configuration const configuration{address_, static_cast<u16>(link_ ? link_up : 0), 1, mtu_};

@@ -36,6 +36,7 @@ public:
 
     net::MacAddress address() const { return address_; }
     u64 interrupts() const { return interrupts_; }
+    net::PortCounters const& counters() const;        // once connected
 
 private:
     static constexpr u32 receive_queue = 0, transmit_queue = 1;

@@ -190,7 +190,7 @@ TEST_CASE("lifecycle: what follows from an end, by reason and policy")
         REQUIRE(begin(m.guest, m.info, m.log));
         m.frames.clear();
         m.ram[0x38'0000] = 0x55;
-        CHECK(conclude(m.guest, {row.reason}, m.info, m.log) == (row.after == GuestState::running));
+        CHECK(conclude(m.guest, {row.reason}, Wanted::nothing, m.info, m.log) == (row.after == GuestState::running));
         CHECK(m.guest.state == row.after);
         CHECK(m.frames == row.frames);
         CHECK(m.world.count(abi::Call::partition_destroy) == (row.after == GuestState::held ? 0 : 1));
@@ -207,7 +207,7 @@ TEST_CASE("lifecycle: a failure is reported with its state and its exits")
     m.page->execution.rip = 0x10'0042;
     End const end = m.stopped(abi::StopReason::triple_fault);
     m.lines.clear();
-    conclude(m.guest, end, m.info, m.log);
+    conclude(m.guest, end, Wanted::nothing, m.info, m.log);
     CHECK(m.lines.find("stopped: triple-fault") != std::string::npos);
     CHECK(m.lines.find("rip 0x100042") != std::string::npos);
     CHECK(m.lines.find("exits 12: cpuid=12") != std::string::npos);

@@ -10,8 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 
-export XDG_CACHE_HOME="$work/cache" TMPDIR="$work/tmp" KENNEL_SCENARIO="$work/scenario"
-mkdir -p "$work/cache/kennel/bochs-3.0/bin" "$work/tmp" "$work/images/boot" "$work/images/hv" "$work/images/drivers"
+export XDG_CACHE_HOME="$work/cache" TMPDIR="$work/tmp" XDG_RUNTIME_DIR="$work/run" KENNEL_SCENARIO="$work/scenario"
+mkdir -p "$work/cache/kennel/bochs-3.0/bin" "$work/tmp" "$work/run" "$work/images/boot" "$work/images/hv" "$work/images/drivers"
 cp "$here/fake_bochs" "$work/cache/kennel/bochs-3.0/bin/bochs"
 for file in boot/BOOTX64.EFI hv/hypervisor.elf drivers/service.elf; do echo image > "$work/images/$file"; done
 

@@ -81,7 +81,8 @@ TEST_CASE("tools: the escape key")
     Keyboard keyboard;
     CHECK(keyboard.feed("ls\x03").bytes == "ls\x03");
     CHECK(keyboard.feed("a\x1d").bytes == "a");
-    CHECK(keyboard.feed("\x1d").bytes == "\x1d");          // doubled, over two reads
+    CHECK(keyboard.feed("\x1d").bytes == "\x1d\x1d");      // doubled, over two reads; the machine undoubles it
+    CHECK(keyboard.feed("\x1dm\x1d" "3x").bytes == "\x1dm\x1d" "3x");
     CHECK(keyboard.feed("\x1dh").help);
     auto const typed = keyboard.feed("x\x1dqy");
     CHECK(typed.quit);

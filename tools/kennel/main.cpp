@@ -4,6 +4,7 @@
 #include "tools/kennel/check.hpp"
 #include "tools/kennel/doctor.hpp"
 #include "tools/kennel/help.hpp"
+#include "tools/kennel/operate.hpp"
 #include "tools/kennel/image.hpp"
 #include "tools/kennel/inspect.hpp"
 #include "tools/kennel/run.hpp"
@@ -50,6 +51,7 @@ int main(int count, char** words)
     add_image(program, status);
     add_inspect(program, status);
     add_doctor(program, status);
+    add_operate(program, status);
     add_documentation(program);
     program.set_version_flag("--version", std::format("kennel {}", build_id()), "The version, and the commit it was built from");
     program.footer("Examples:\n"

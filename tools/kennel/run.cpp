@@ -21,7 +21,7 @@ struct Words {
     std::string memory, kernel;
     std::vector<std::string> arguments;
     std::string initrd, name = "guest", policy = "stop", machine;
-    std::string emulator = "auto", cpu_model, machine_memory, log, images, keep, input_after;
+    std::string socket, emulator = "auto", cpu_model, machine_memory, log, images, keep, input_after;
     std::optional<u32> cpus;
     u32  timeout = 0, loader_timeout = 0;
     u64  ips = 100'000'000;
@@ -117,6 +117,22 @@ Or<std::ofstream> open_log(std::string const& path)
     return log;
 }
 
+// Where other verbs find this machine: --socket=, or a name among the user's machines. Without a place for that the machine runs, too.
+Or<std::optional<Control>> control_for(Words const& words, Plan const& plan)
+{
+    if (words.socket == "none")
+        return std::optional<Control>{};
+    if (!words.socket.empty())
+        return std::optional{TRY(Control::open(words.socket))};
+    auto const name = fs::path{words.memory}.extension() == ".toml" ? fs::path{words.memory}.stem().string() : plan.guests.empty() ? "machine" : plan.guests.front().name;
+    auto control = Control::open_named(name);
+    if (control)
+        return std::optional{std::move(*control)};
+    if (words.verbose)
+        say("kennel list and its kin will not find this machine: {}", control.error().text);
+    return std::optional<Control>{};
+}
+
 Or<ExitStatus> run(Words const& words)
 {
     auto configuration = TRY(configuration_from(words));
@@ -176,7 +192,7 @@ Or<ExitStatus> run(Words const& words)
         options.time_limit = std::chrono::seconds{words.timeout};
     if (words.loader_timeout != 0)
         options.loader_limit = std::chrono::seconds{words.loader_timeout};
-    Session session{std::move(settings), std::move(options), std::move(log)};
+    Session session{std::move(settings), std::move(options), std::move(log), TRY(control_for(words, plan))};
     return session.run();
 }
 
@@ -189,7 +205,8 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     verb->footer("Words that are no options are the kernel's arguments, as are all after a --.\n"
                  "console=ttyS0 is put before them unless there is a console=. At a terminal,\n"
-                 "Ctrl-] q leaves. Standard output is the guests' console and nothing else.\n\n"
+                 "Ctrl-] q leaves, Ctrl-] m is the machine's monitor. Standard output is the guests'\n"
+                 "console and nothing else.\n\n"
                  "Examples:\n"
                  "  kennel run 128m vmlinuz --initrd=initrd.img --block=rootfile root=/dev/vda\n"
                  "  kennel run --emulator=bochs --timeout=60 machine.toml\n\n"
@@ -218,6 +235,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->add_flag("--verbose", words->verbose, "Show them on standard error");
     verb->add_flag("--trust-guests", words->trust_guests, "Map code by 2 MiB in spite of the iTLB erratum");
     option("--input-after", words->input_after, "Wait for this on the console before passing input on", "TEXT");
+    option("--socket", words->socket, "Where kennel list, stop and their kin find this machine; none: nowhere", "PATH");
     option("--keep", words->keep, "Keep the machine's disk, configuration and logs", "FOLDER");
     for_tests("--machine", words->machine, "A description in JSON (tools/kennel/description.hpp)", "FILE");
     for_tests("--images", words->images, "The build folder with loader, hypervisor and service; default: this program's", "FOLDER");

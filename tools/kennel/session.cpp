@@ -156,21 +156,28 @@ Session::Time Session::wake_up_at() const
         next = attempt_started_ + options_.loader_limit.value_or(default_loader_limit(settings_.emulator));
     if (stage_ == Stage::loader)
         next = last_heard_ + silence_limit;
+    if (control_)
+        next = std::min(next, control_->wake_up_at());
     return options_.time_limit ? std::min(next, started_ + *options_.time_limit) : next;
 }
 
 void Session::poll_once(Process& process, int signals)
 {
+    if (control_)
+        to_machine_ += control_->take_bytes();
     short const to_console = to_machine_.empty() || !console_.taken_over() ? POLLIN : POLLIN | POLLOUT;
-    pollfd wanted[] = {
+    std::vector<pollfd> wanted{
         {signals,                                    POLLIN,     0},
         {console_port_->handle(),                    to_console, 0},
         {log_port_->handle(),                        POLLIN,     0},
         {gone_ ? -1 : process.handle(),              POLLIN,     0},   // poll passes over negative ones
         {input_wanted() ? STDIN_FILENO : -1,         POLLIN,     0},
     };
+    usize const own = wanted.size();
+    if (control_)
+        control_->poll_on(wanted);
     auto const rest = std::chrono::ceil<std::chrono::milliseconds>(wake_up_at() - Clock::now());
-    if (poll(wanted, std::size(wanted), static_cast<int>(std::clamp<s64>(rest.count(), 0, 3'600'000))) < 0)
+    if (poll(wanted.data(), wanted.size(), static_cast<int>(std::clamp<s64>(rest.count(), 0, 3'600'000))) < 0)
         return;
 
     signalfd_siginfo info;
@@ -182,6 +189,8 @@ void Session::poll_once(Process& process, int signals)
         take_log();
     if (wanted[4].revents != 0)
         take_input();
+    if (control_)
+        control_->serve(std::span{wanted}.subspan(own), stage_ == Stage::ready && console_.taken_over() && !ending_);
     if (!to_machine_.empty() && console_.taken_over())
         to_machine_.erase(0, console_port_->send(to_machine_));
 }
@@ -207,12 +216,14 @@ void Session::take_console()
         take_loader_line(line);
     if (console_.taken_over() && interactive_ && !attached_) {
         attached_ = true;
-        say("the console is yours; Ctrl-] q leaves it and ends the machine, Ctrl-] h helps");
+        say("the console is yours; Ctrl-] q leaves it and ends the machine, Ctrl-] m is the monitor, Ctrl-] h helps");
         make_terminal_raw();
     }
     if (output.console.empty())
         return;
     show(output.console);
+    if (control_)
+        control_->console_said(output.console);
     if (!input_allowed_) {
         seen_ += output.console;
         input_allowed_ = seen_.contains(options_.input_after);
@@ -260,6 +271,11 @@ void Session::take_log()
 
 void Session::take_message(Message const& message, std::string_view text)
 {
+    if (message.kind == Message::Kind::reply) {
+        if (control_)
+            control_->replied(message.request, message.text);
+        return;
+    }
     record(std::format("message: {}", text));
     switch (message.kind) {
     case Message::Kind::ready:
@@ -276,6 +292,8 @@ void Session::take_message(Message const& message, std::string_view text)
     case Message::Kind::machine_off:
         unexplained_ = false;
         ending_ = Ending{message.failed ? ExitStatus::guest_failed : ExitStatus::ok, Clock::now() + (gone_ ? drain_time : off_grace)};
+        break;
+    case Message::Kind::reply:
         break;
     case Message::Kind::unknown:
         say("message not understood: {}", text);
@@ -305,7 +323,8 @@ void Session::take_input()
     auto const typed = keyboard_.feed(text);
     to_machine_ += typed.bytes;
     if (typed.help)
-        say("Ctrl-] q: quit and end the machine; Ctrl-] Ctrl-]: send Ctrl-] itself; Ctrl-] h: this line");
+        say("Ctrl-] q: quit and end the machine; Ctrl-] m: the machine's monitor, Ctrl-D leaves it; Ctrl-] 0 to 9: the console of this guest; "
+            "Ctrl-] Ctrl-]: send Ctrl-] itself; Ctrl-] h: this line");
     if (typed.quit) {
         say("ended by the user");
         end(ExitStatus::interrupted, 0ms);

@@ -3,6 +3,7 @@
 // One run of a machine, from its start to its exit status: listens to both serial ports, passes the guests' console and the
 // user's keys through, obeys the messages on COM2, and ends the emulator in every case.
 #pragma once
+#include "tools/kennel/control.hpp"
 #include "tools/kennel/machine.hpp"
 #include "tools/kennel/port.hpp"
 #include "tools/kennel/streams.hpp"
@@ -25,8 +26,9 @@ void block_ending_signals();
 
 class Session {
 public:
-    Session(Settings settings, SessionOptions options, std::ofstream log)
-        : settings_{std::move(settings)}, options_{std::move(options)}, log_{std::move(log)} {}
+    // `control`: where other programs may talk to the machine's monitor; none: nowhere.
+    Session(Settings settings, SessionOptions options, std::ofstream log, std::optional<Control> control)
+        : settings_{std::move(settings)}, options_{std::move(options)}, log_{std::move(log)}, control_{std::move(control)} {}
 
     Or<ExitStatus> run();
 
@@ -60,6 +62,7 @@ private:
     Settings       settings_;
     SessionOptions options_;
     std::ofstream  log_;
+    std::optional<Control> control_;
     Time           started_ = Clock::now();
 
     // of one attempt

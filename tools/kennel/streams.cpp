@@ -80,7 +80,12 @@ Message parse_message(std::string_view text)
         }
     };
     words >> first;
-    if (first == "ready") {
+    if (first == "reply") {
+        if (words >> message.request) {
+            message.kind = Message::Kind::reply;
+            std::getline(words >> std::ws, message.text);
+        }
+    } else if (first == "ready") {
         message.kind = Message::Kind::ready;
     } else if (first == "machine" && words >> second && second == "off") {
         message.kind = Message::Kind::machine_off;

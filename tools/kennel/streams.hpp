@@ -57,11 +57,13 @@ bool is_firmware_line(std::string_view line);
 
 // A message for us.
 struct Message {
-    enum class Kind { ready, guest_started, guest_stopped, guest_restarted, machine_off, unknown };
+    enum class Kind { ready, guest_started, guest_stopped, guest_restarted, machine_off, reply, unknown };
     Kind        kind = Kind::unknown;
     std::string guest;
     std::string reason;                     // of guest_stopped
     bool        failed = false;             // status=failed
+    u32         request = 0;                // of reply: which request ...
+    std::string text;                       // ... and one line of the answer
 };
 Message parse_message(std::string_view text);
 

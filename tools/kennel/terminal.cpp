@@ -79,8 +79,8 @@ Typed Keyboard::feed(std::string_view bytes)
             continue;
         }
         escaped_ = false;
-        if (c == escape_key)
-            typed.bytes += c;
+        if (c == escape_key || c == 'm' || (c >= '0' && c <= '9'))
+            (typed.bytes += escape_key) += c;         // the machine's console knows these itself
         else if (c == 'q' || c == 'Q' || c == 'q' - 'a' + 1)
             typed.quit = true;
         else

@@ -33,7 +33,7 @@ inline constexpr char escape_key = 0x1d;   // Ctrl-]
 
 // What the user types, with the escape key taken out.
 struct Typed {
-    std::string bytes;         // for the guest
+    std::string bytes;         // for the machine: what the guest gets, and the console's own escapes (drivers/console/console.hpp)
     bool        quit = false;
     bool        help = false;
 };
