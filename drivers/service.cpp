@@ -196,6 +196,13 @@ void Service::clock_came()
         Guest& guest = *shared_.plan.guests[i];
         if (!is_home(guest))
             continue;
+        if (guest.state == GuestState::resting) {
+            if (now >= guest.resume_at)
+                start_again(guest);
+            else
+                set_clock(guest.resume_at);
+            continue;
+        }
         guest.platform.virtio.go_on(now);
         set_clock(guest.platform.virtio.continue_at());
     }
@@ -301,6 +308,8 @@ void Service::ended(Guest& guest, End const& end)
         } else if (guest.state != GuestState::held) {
             over(guest);
         }
+    } else if (guest.state == GuestState::resting) {
+        set_clock(guest.resume_at);
     }
     if (wanted != Wanted::nothing)
         order_done(guest);
@@ -359,9 +368,12 @@ bool Service::carry_out(Guest& guest, Order order, u64& answered)
             break;
         ended(guest, guest.end);
         return false;
+    case GuestState::resting:
     case GuestState::stopped:
     case GuestState::ended:
-        if (order == Order::leave && guest.state == GuestState::stopped) {
+        if (order == Order::stop && guest.state == GuestState::resting) {
+            guest.state = GuestState::stopped;
+        } else if (order == Order::leave && guest.state != GuestState::ended) {
             guest.state = GuestState::ended;
             over(guest);
         } else if (!down && order != Order::sample) {

@@ -4,8 +4,9 @@
 // once it runs; the rings and the two atomic words are the exceptions, for the console's CPU.
 //
 //   planned   memory and CPU are chosen               start -> running, or ended (load-error)
-//   running   its vCPU runs, or waits for an answer   an end -> running again, held or ended
+//   running   its vCPU runs, or waits for an answer   an end -> running again, resting, held or ended
 //   ending    stopped; a medium still moves its bytes       the last request is over -> as from running
+//   resting   its runs are short: a pause before the next       the pause is over, or the operator's order -> running; stopped
 //   held      stopped, kept for inspection            the operator's order -> running or stopped
 //   stopped   by the operator: its partition is gone        start -> running
 //   ended     its partition is gone, and it counts no more    start -> running
@@ -22,7 +23,7 @@
 
 namespace kennel::service {
 
-enum class GuestState : u8 { planned, running, ending, held, stopped, ended };
+enum class GuestState : u8 { planned, running, ending, resting, held, stopped, ended };
 
 struct Guest {
     static constexpr usize output_bytes = 32 * 1024, input_bytes = 1024;
@@ -81,6 +82,8 @@ struct Guest {
     std::atomic<Order> order{Order::none};            // the operator's: the monitor writes it, home takes it back
     Sample      sample;                               // as the last Order::sample, or its end, left it
     u64         started = 0;                          // TSC
+    u64         next_pause = 0;                       // ticks before its next start, should this run be short
+    u64         resume_at = 0;                        // TSC, while resting
     std::atomic<bool> wants_room{false};              // its 16550 said "busy": tell it when output was taken away
 
     u8 output_space[output_bytes];

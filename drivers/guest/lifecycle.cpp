@@ -4,6 +4,7 @@
 #include "drivers/guest/lifecycle.hpp"
 #include "drivers/guest/start.hpp"
 #include "drivers/instructions.hpp"
+#include <algorithm>
 
 namespace kennel::service {
 
@@ -91,6 +92,16 @@ bool start(Guest& guest, abi::InfoPage const& info, Log& log)
     return true;
 }
 
+// -> ticks to rest before the next start.
+u64 pause_after(Guest& guest, u64 tsc_hz)
+{
+    u64 const ticks_per_ms = tsc_hz / 1000;
+    bool const settled = time_stamp() - guest.started >= settled_ms * ticks_per_ms;
+    u64 const pause = settled ? 0 : guest.next_pause;
+    guest.next_pause = settled ? 0 : std::clamp(pause * 2, first_pause_ms * ticks_per_ms, longest_pause_ms * ticks_per_ms);
+    return pause;
+}
+
 } // namespace
 
 bool begin(Guest& guest, abi::InfoPage const& info, Log& log) { return start(guest, info, log); }
@@ -123,9 +134,15 @@ bool conclude(Guest& guest, End const& end, Wanted wanted, abi::InfoPage const& 
     take_sample(guest);
     report(guest, end, log);
     switch (decide(end.reason, guest.recipe.policy, wanted)) {
-    case Next::restart:
+    case Next::restart: {
+        u64 const pause = wanted == Wanted::nothing ? pause_after(guest, info.tsc_hz) : 0;
         destroy_guest(guest);
-        return start(guest, info, log);
+        if (pause == 0)
+            return start(guest, info, log);
+        guest.resume_at = time_stamp() + pause;
+        guest.state = GuestState::resting;
+        return true;
+    }
     case Next::hold:
         guest.page->reply.action = abi::ReplyAction::none;
         static_cast<void>(reply(guest.vcpu));         // refused where it cannot go on anyway

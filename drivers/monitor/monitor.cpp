@@ -21,6 +21,7 @@ std::string_view name_of(GuestState state)
     case GuestState::planned: return "planned";
     case GuestState::running: return "running";
     case GuestState::ending:  return "ending";
+    case GuestState::resting: return "resting";
     case GuestState::held:    return "held";
     case GuestState::stopped: return "stopped";
     case GuestState::ended:   return "ended";
@@ -39,7 +40,7 @@ std::string_view objection(Order order, GuestState state)
 {
     bool const rests = state == GuestState::stopped || state == GuestState::ended;
     switch (order) {
-    case Order::start: return rests || state == GuestState::held ? "" : "it runs already";
+    case Order::start: return rests || state == GuestState::held || state == GuestState::resting ? "" : "it runs already";
     case Order::stop:  return rests ? "it does not run" : "";
     case Order::reset: return state == GuestState::running || state == GuestState::held ? "" : "it does not run: start or restart it";
     default:           return "";

@@ -198,6 +198,33 @@ TEST_CASE("lifecycle: what follows from an end, by reason and policy")
     }
 }
 
+TEST_CASE("lifecycle: a guest that only ever restarts rests between its runs, longer each time, until it ran for a while")
+{
+    Machine m;
+    m.info.tsc_hz = 1'000'000'000'000;                // no test is slower than settled_ms of this clock
+    u64 const ms = m.info.tsc_hz / 1000;
+    REQUIRE(begin(m.guest, m.info, m.log));
+    auto const reboot = [&] { return conclude(m.guest, {EndReason::reboot}, Wanted::nothing, m.info, m.log); };
+    CHECK(reboot());
+    CHECK(m.guest.state == GuestState::running);      // the first is as quick as ever
+    for (u64 const pause : {50u, 100u, 200u, 400u, 800u, 1600u, 3200u, 5000u, 5000u}) {
+        CAPTURE(pause);
+        u64 const before = time_stamp();
+        CHECK(reboot());
+        CHECK(m.guest.state == GuestState::resting);
+        CHECK(m.guest.partition == 0);
+        CHECK(m.guest.resume_at >= before + pause * ms);
+        CHECK(m.guest.resume_at <= time_stamp() + pause * ms);
+        REQUIRE(begin(m.guest, m.info, m.log));       // the service does, when its clock came
+    }
+    CHECK(conclude(m.guest, {EndReason::reboot}, Wanted::restart, m.info, m.log));
+    CHECK(m.guest.state == GuestState::running);      // a person does not wait
+    m.guest.started = time_stamp() - settled_ms * ms;
+    CHECK(reboot());
+    CHECK(m.guest.state == GuestState::running);
+    CHECK(m.guest.next_pause == 0);
+}
+
 TEST_CASE("lifecycle: a failure is reported with its state and its exits")
 {
     Machine m;
