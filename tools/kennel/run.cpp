@@ -205,8 +205,8 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     verb->footer("Words that are no options are the kernel's arguments, as are all after a --.\n"
                  "console=ttyS0 is put before them unless there is a console=. At a terminal,\n"
-                 "Ctrl-] q leaves, Ctrl-] m is the machine's monitor. Standard output is the guests'\n"
-                 "console and nothing else.\n\n"
+                 "Ctrl-] q leaves, Ctrl-] m is the machine's monitor. Standard output is the\n"
+                 "guests' console and nothing else.\n\n"
                  "Examples:\n"
                  "  kennel run 128m vmlinuz --initrd=initrd.img --block=rootfile root=/dev/vda\n"
                  "  kennel run --emulator=bochs --timeout=60 machine.toml\n\n"
@@ -220,7 +220,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     option("--initrd", words->initrd, "The guest's initial RAM disk", "FILE");
     option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
         ->allow_extra_args(false)->take_all();
-    verb->add_flag("--net{net}", words->net, "A network card, with a way out; --net=NETWORK names its network");
+    verb->add_flag("--net{net}", words->net, "A network card with a way out; =NETWORK: a named one");
     option("--forward", words->forward, "A port of 127.0.0.1 that leads to the guest's: tcp:2222:22", "PROTOCOL:PORT:GUESTPORT")
         ->allow_extra_args(false)->take_all();
     option("--name", words->name, "The guest's name", "NAME");
@@ -235,7 +235,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->add_flag("--verbose", words->verbose, "Show them on standard error");
     verb->add_flag("--trust-guests", words->trust_guests, "Map code by 2 MiB in spite of the iTLB erratum");
     option("--input-after", words->input_after, "Wait for this on the console before passing input on", "TEXT");
-    option("--socket", words->socket, "Where kennel list, stop and their kin find this machine; none: nowhere", "PATH");
+    option("--socket", words->socket, "Where kennel list and its kin find it; none: nowhere", "PATH");
     option("--keep", words->keep, "Keep the machine's disk, configuration and logs", "FOLDER");
     for_tests("--machine", words->machine, "A description in JSON (tools/kennel/description.hpp)", "FILE");
     for_tests("--images", words->images, "The build folder with loader, hypervisor and service; default: this program's", "FOLDER");
