@@ -8,6 +8,7 @@
 // a clock: what is old is found when somebody needs an entry.
 #pragma once
 #include "drivers/net/headers.hpp"
+#include "hv/abi/manifest.hpp"
 
 namespace kennel::service::net {
 
@@ -37,12 +38,13 @@ struct Forward {
 
 class Nat {
 public:
-    static constexpr u32 most = 2048, most_owners = 64, most_forwards = 32;
+    static constexpr u32 most = 2048, most_forwards = 32;
+    static constexpr u32 most_owners = abi::max_cards + abi::max_networks;   // each network's strangers share one
     // Ports that connections get: the entry's number, and a round that nobody can guess. The stack's own lie above.
     static constexpr u32 first_port = 16384, rounds = 16;
     static_assert(first_port + most * rounds == 49152);
 
-    // `second`: in the caller's ticks. `owners`: how many share the table. `secret`: so that nobody can choose where an entry goes.
+    // `second`: in the caller's ticks. `owners`: how many share the table, at most most_owners. `secret`: so that nobody can choose where an entry goes.
     void begin(u64 second, u32 owners, u32 secret);
     // False: there are too many, or another has that port, or that port of the guest's.
     bool add(Forward const& forward);
@@ -76,7 +78,8 @@ private:
         Key   key{};
         u16   port = 0;
         Life  life = Life::free;
-        u8    owner = 0;
+        u8    owner = 0;                              // below most_owners
+        static_assert(most_owners <= 256);
         Index next = none;                            // of its bucket, or of the free ones
         Index older = none, newer = none;             // of its owner's
         u64   seen = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/net/nat.hpp"
+#include "hv/abi/manifest.hpp"
 #include "tests/host/net_frames.hpp"
 #include <doctest/doctest.h>
 #include <memory>
@@ -203,6 +204,17 @@ TEST_CASE("nat: a guest that opens without end displaces its own oldest, and nob
         for (u32 i = 0; i < share + 3; i++)
             all.opened(udp_packet(guest + owner, 1000 + i, peer, 53), owner);
     CHECK(all.nat->in_use() == Nat::most);
+}
+
+TEST_CASE("nat: every card there can be, and every network's strangers, has a share of its own")
+{
+    constexpr u32 owners = abi::max_cards + abi::max_networks;
+    Table table{owners};
+    for (u32 owner = 0; owner < owners; owner++)
+        for (u32 i = 0; i < Nat::most / owners + 3; i++)
+            table.opened(udp_packet(guest + owner, 1000 + i, peer, 53), owner);
+    CHECK(table.nat->in_use() == Nat::most / owners * owners);
+    CHECK(table.nat->counters().displaced == 3 * owners);
 }
 
 TEST_CASE("nat: entries grow old by what they are")
