@@ -14,6 +14,12 @@ class Text {
 public:
     template<class... T> explicit Text(T const&... parts) { (add(parts), ...); }
 
+    template<class First, class Second, class... More> void add(First const& first, Second const& second, More const&... more)
+    {
+        add(first);
+        add(second);
+        (add(more), ...);
+    }
     void add(std::string_view text)
     {
         for (char const c : text)

@@ -60,10 +60,7 @@ void report_counters(Guest const& guest, Log& log)
     for (u32 i = 0; i < Sample::exit_kinds; i++)
         if (u64 const exits = counters.exits[i]) {
             all += exits;
-            parts.add(" ");
-            parts.add(name_of(static_cast<abi::ExitCounter>(i)));
-            parts.add("=");
-            parts.add(exits);
+            parts.add(" ", name_of(static_cast<abi::ExitCounter>(i)), "=", exits);
         }
     log.line(Text{"guest ", guest.name_view(), ": exits ", all, ":", parts.view()});
     log.line(Text{"guest ", guest.name_view(), ": ticks ", counters.run_ticks, "; interrupts ", counters.injected, ", unclaimed accesses ",

@@ -127,8 +127,7 @@ void Monitor::begin(std::string_view line, Plan& plan, History& history, Monitor
         if (!guest) {
             fault = Text{"there is no guest '", command->guest, "':"};
             for (u32 i = 0; i < plan.count; i++)
-                for (auto const& part : {Text{" "}, Text{plan.guests[i]->name_view()}})
-                    fault.add(part.view());
+                fault.add(" ", plan.guests[i]->name_view());
             return finish(fault.view(), log);
         }
         pending_.guest = *guest;

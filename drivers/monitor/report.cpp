@@ -57,8 +57,7 @@ void all_words_of(GuestRow const& row, Answers const& answers)
     for (u32 i = 0; i < Sample::exit_kinds; i++) {
         if (now.exits[i] == 0)
             continue;
-        for (auto const& part : {Text{" "}, Text{counter_names[i]}, Text{"="}, Text{now.exits[i]}})
-            exits.add(part.view());
+        exits.add(" ", counter_names[i], "=", now.exits[i]);
         if (exits.view().size() > enough) {
             answers.line(exits.view());
             exits = Text{"exits name=", row.name};
@@ -145,8 +144,7 @@ void report_row(GuestRow const& row, Answers const& answers)
     Text reasons;
     for (u32 i = 0; i < Sample::exit_kinds; i++)
         if (u64 const each = rate(span.before.exits[i], now.exits[i], span.ticks, row.tsc_hz))
-            for (auto const& part : {Text{reasons.view().empty() ? "    exits/s: " : ", "}, Text{counter_names[i]}, Text{" "}, Text{each}})
-                reasons.add(part.view());
+            reasons.add(reasons.view().empty() ? "    exits/s: " : ", ", counter_names[i], " ", each);
     if (!reasons.view().empty())
         answers.line(reasons.view());
 }

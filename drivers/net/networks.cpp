@@ -17,6 +17,14 @@ Text dotted(Ipv4Address address)
     return Text{value >> 24, ".", value >> 16 & 255, ".", value >> 8 & 255, ".", value & 255};
 }
 
+// Those that there were, each by its reason.
+template<class Reason> void add_drops(Text& text, std::span<u64 const> drops)
+{
+    for (usize i = 0; i < drops.size(); i++)
+        if (drops[i])
+            text.add(", ", name_of(static_cast<Reason>(i)), " ", drops[i]);
+}
+
 } // namespace
 
 void Networks::begin(ManifestReader const& manifest, abi::InfoPage const& info)
@@ -250,10 +258,7 @@ void Networks::report(u32 cpu, Log& log)
             PortCounters const& counters = network->counters(port);
             Text text{"network ", is_outside ? "outside" : name_of(networks_[number].recipe), " CPU ", cpu, " port ", port, " (", network->describe(port), "): in ", counters.packets_in, " packets ",
                       counters.bytes_in, " bytes, out ", counters.packets_out, " packets ", counters.bytes_out, " bytes"};
-            for (u32 i = 0; i < static_cast<u32>(Drop::count); i++)
-                if (counters.drops[i])
-                    for (auto const& part : {Text{", "}, Text{name_of(static_cast<Drop>(i))}, Text{" "}, Text{counters.drops[i]}})
-                        text.add(part.view());
+            add_drops<Drop>(text, counters.drops);
             log.line(text);
         }
     }
@@ -273,10 +278,7 @@ void Networks::report(u32 cpu, Log& log)
     if (Nat const* const nat = stack_.nat()) {
         NatCounters const& counters = nat->counters();
         Text text{"uplink: NAT out ", counters.out, ", in ", counters.in, ", connections ", counters.opened, ", displaced ", counters.displaced};
-        for (u32 i = 1; i < static_cast<u32>(NatDrop::count); i++)
-            if (counters.drops[i])
-                for (auto const& part : {Text{", "}, Text{name_of(static_cast<NatDrop>(i))}, Text{" "}, Text{counters.drops[i]}})
-                    text.add(part.view());
+        add_drops<NatDrop>(text, counters.drops);
         log.line(text);
     }
 }
