@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See service.hpp.
+// See service.hpp. Terminals are in service_console.cpp, the operator's orders in service_orders.cpp.
 #include "drivers/service.hpp"
 #include "drivers/fault.hpp"
 #include "drivers/instructions.hpp"
@@ -198,7 +198,7 @@ void Service::clock_came()
             continue;
         if (guest.state == GuestState::resting) {
             if (now >= guest.resume_at)
-                start_again(guest);
+                start(guest);
             else
                 set_clock(guest.resume_at);
             continue;
@@ -243,28 +243,6 @@ void Service::set_up()
     ring(0, Event::guest_ended);                      // there may be none to wait for
 }
 
-void Service::open_console()
-{
-    abi::InfoPage const& info = *shared_.info;
-    if (!info.owns_devices || !info.console_port)
-        return;                                       // output goes to the log, line by line
-    Console& console = shared_.console;
-    console.open(info.console_port, info.tsc_hz);
-    for (u32 i = 0; i < shared_.plan.count; i++) {
-        Guest& guest = *shared_.plan.guests[i];
-        console.add({guest.name_view(), &guest.output, &guest.input});
-    }
-    console.add_monitor(shared_.monitor.output(), shared_.monitor.input(), shared_.monitor.requests());
-    for (u32 i = shared_.plan.count; i-- > 0;)
-        if (shared_.plan.guests[i]->recipe.options & static_cast<u32>(abi::GuestOption::attached))
-            console.attach(i);
-    u64 const line = info.console_port == 0x3f8 || info.console_port == 0x3e8 ? 4 : 3;
-    Answer const bound = interrupt_bind_isa(line, static_cast<u64>(Event::serial_line), 0);
-    console.set_interrupts(bound.status == Status::ok);
-    if (bound.status != Status::ok)
-        log_.line(Text{"console: no interrupt for port ", Hex{info.console_port}, ", status ", static_cast<u64>(bound.status), ": there is no input"});
-}
-
 void Service::start_guests()
 {
     if (started_)
@@ -274,12 +252,8 @@ void Service::start_guests()
         Guest& guest = *shared_.plan.guests[i];
         if (!is_home(guest))
             continue;
-        by_badge_[guest.number + 1] = &guest;
         guest.platform.interrupts.set_outbox(outbox_);
-        if (!begin(guest, *shared_.info, log_)) {
-            shared_.failed = true;
-            over(guest);
-        }
+        start(guest);
     }
 }
 
@@ -325,67 +299,7 @@ void Service::over(Guest& guest)
         ring(0, Event::guest_ended);
 }
 
-// ---- the operator ----
-
-// -> the vCPU that still waits for the answer in its page: not one that was stopped instead.
-u64 Service::carry_out_orders(u64 answered)
-{
-    orders_ = false;
-    for (u32 i = 0; i < shared_.plan.count; i++) {
-        Guest& guest = *shared_.plan.guests[i];
-        if (!is_home(guest))
-            continue;
-        Order const order = guest.order.load(std::memory_order_acquire);
-        if (order != Order::none && carry_out(guest, order, answered))
-            order_done(guest);
-    }
-    return answered;
-}
-
-// False: it is not done yet, or was and is said already; ended() says so then.
-bool Service::carry_out(Guest& guest, Order order, u64& answered)
-{
-    bool const down = order == Order::stop || order == Order::leave;
-    switch (guest.state) {
-    case GuestState::planned:
-        return true;
-    case GuestState::running:
-        if (order == Order::sample || order == Order::start)
-            break;
-        if (guest.vcpu == answered) {
-            answered = 0;
-            ended(guest, {EndReason::stop_requested});
-        } else {
-            static_cast<void>(vcpu_stop(guest.vcpu));     // its intercept follows
-        }
-        return false;
-    case GuestState::ending:
-        if (order == Order::sample)
-            break;
-        return false;
-    case GuestState::held:
-        if (order == Order::sample)
-            break;
-        ended(guest, guest.end);
-        return false;
-    case GuestState::resting:
-    case GuestState::stopped:
-    case GuestState::ended:
-        if (order == Order::stop && guest.state == GuestState::resting) {
-            guest.state = GuestState::stopped;
-        } else if (order == Order::leave && guest.state != GuestState::ended) {
-            guest.state = GuestState::ended;
-            over(guest);
-        } else if (!down && order != Order::sample) {
-            start_again(guest);
-        }
-        return true;
-    }
-    take_sample(guest);
-    return true;
-}
-
-void Service::start_again(Guest& guest)
+void Service::start(Guest& guest)
 {
     if (guest.state == GuestState::ended)
         shared_.unfinished.fetch_add(1, std::memory_order_acq_rel);
@@ -394,31 +308,6 @@ void Service::start_again(Guest& guest)
         return;
     shared_.failed = true;
     over(guest);
-}
-
-void Service::order_done(Guest& guest)
-{
-    // Ordering: release: its state and sample are there before the monitor sees that it is done.
-    guest.order.store(Order::none, std::memory_order_release);
-    ring(0, Event::orders_done);
-}
-
-void Service::serve_monitor()
-{
-    MonitorWish const wish = shared_.monitor.serve(shared_.plan, shared_.history, log_);
-    for (u32 homes = wish.homes; homes; homes &= homes - 1)
-        ring(static_cast<u32>(__builtin_ctz(homes)), Event::orders);
-    if (wish.detach)
-        shared_.console.detach();
-    if (wish.attach)
-        shared_.console.attach(wish.guest);
-    if (wish.leave) {
-        bool const left = shared_.console.leave_monitor();
-        put(shared_.monitor.output(), left ? "\r\n" : "\r\nno guest is attached: attach GUEST\r\n");
-        if (!left)
-            shared_.monitor.show_prompt();
-    }
-    pump_console();
 }
 
 void Service::power_off_if_done()
@@ -430,95 +319,6 @@ void Service::power_off_if_done()
     shared_.console.flush();
     // Once every service has said so the machine goes off; until then this one waits.
     static_cast<void>(machine_power_off(shared_.failed));
-}
-
-// ---- consoles ----
-
-void Service::output_of(Guest& guest)
-{
-    guest.wants_room.store(guest.is_blocked(), std::memory_order_release);
-    if (!shared_.console.is_open()) {
-        log_output(guest, false);
-        return;
-    }
-    if (index_ == 0)
-        pump_console();
-    else if (shared_.console_asleep.exchange(false, std::memory_order_acq_rel))
-        ring(0, Event::output);
-}
-
-// Whole lines to the log; a very long one, or the rest at the end, as it is.
-void Service::log_output(Guest& guest, bool all)
-{
-    constexpr u32 most = 300;
-    u32 const size = guest.output.size();
-    if (!size || (!all && size < most && guest.output.peek(size - 1) != '\n'))
-        return;
-    char line[most];
-    usize length = 0;
-    while (!guest.output.empty()) {
-        char const c = static_cast<char>(guest.output.pop());
-        if (c != '\n' && c != '\r')
-            line[length++] = c;
-        if ((c == '\n' || length == most) && length) {
-            log_.guest_line(guest.name_view(), {line, length});
-            length = 0;
-        }
-    }
-    if (length)
-        log_.guest_line(guest.name_view(), {line, length});
-    guest.terminal_changed();
-}
-
-void Service::pump_console()
-{
-    // Asleep is said first: whoever writes after the console looked finds it so, and rings.
-    shared_.console_asleep.store(true, std::memory_order_seq_cst);
-    spread(shared_.console.pump());
-}
-
-void Service::serve_serial()
-{
-    Console::Served const served = shared_.console.interrupt();
-    if (served.again)
-        ring(0, Event::serial_line);
-    spread(served.changes);
-}
-
-// Tells the guests whose terminal changed; each hears it on its own home.
-void Service::spread(Console::Changes changes)
-{
-    if (changes.monitor)
-        serve_monitor();
-    constexpr u32 enough_room = Guest::output_bytes / 2;
-    u32 others = 0;
-    bool here = false;
-    for (u32 both = changes.input | changes.room; both; both &= both - 1) {
-        u32 const number = static_cast<u32>(__builtin_ctz(both));
-        Guest& guest = *shared_.plan.guests[number];
-        bool concerned = changes.input & (1u << number);
-        if (guest.wants_room.load(std::memory_order_relaxed) && guest.output.room() >= enough_room)
-            concerned |= guest.wants_room.exchange(false, std::memory_order_acq_rel);
-        if (!concerned)
-            continue;
-        if (is_home(guest))
-            here = true;
-        else
-            others |= 1u << guest.home;
-    }
-    if (here)
-        terminals_changed();
-    for (; others; others &= others - 1)
-        ring(static_cast<u32>(__builtin_ctz(others)), Event::terminal);
-}
-
-void Service::terminals_changed()
-{
-    for (u32 i = 0; i < shared_.plan.count; i++) {
-        Guest& guest = *shared_.plan.guests[i];
-        if (is_home(guest) && guest.state == GuestState::running)
-            guest.terminal_changed();
-    }
 }
 
 } // namespace kennel::service

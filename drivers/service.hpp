@@ -58,7 +58,7 @@ private:
 
     void ended(Guest& guest, End const& end);
     void over(Guest& guest);                          // for good
-    void start_again(Guest& guest);
+    void start(Guest& guest);                         // for the first time, or anew
     u64  carry_out_orders(u64 answered);
     bool carry_out(Guest& guest, Order order, u64& answered);
     void order_done(Guest& guest);
