@@ -3,6 +3,7 @@
 // See check.hpp.
 #include "tools/kennel/check.hpp"
 #include "tools/kennel/configuration.hpp"
+#include "tools/kennel/schema.hpp"
 #include "tools/kennel/size.hpp"
 #include "tools/kennel/terminal.hpp"
 #include <cstdio>
@@ -26,7 +27,7 @@ void print(std::string_view text)
 // Every key there is, one a line: table, key, kind, default, meaning.
 void print_keys()
 {
-    for (SchemaTable const& table : schema())
+    for (SchemaTable const& table : schema)
         for (Key const& key : table.keys)
             print(std::format("{:<15} {:<15} {:<26} {}{}", table.name, key.name, key.kind, key.fallback.empty() ? "" : std::format("[{}] ", key.fallback),
                               key.meaning));

@@ -5,6 +5,7 @@
 #include "tools/kennel/command_line.hpp"
 #include "tools/kennel/content.hpp"
 #include "tools/kennel/kernel_image.hpp"
+#include "tools/kennel/schema.hpp"
 #include "tools/kennel/size.hpp"
 #include "tools/kennel/spelling.hpp"
 #include "tools/kennel/terminal.hpp"
@@ -17,79 +18,6 @@ namespace kennel::tool {
 namespace {
 
 constexpr u64 largest_configuration = 1 << 20;   // bytes; a longer file is no configuration
-
-constexpr usize most_disks_of_guest = 8;         // as the service has room for
-
-constexpr std::string_view policies[] = {"stop", "restart", "hold"};   // abi::StopPolicy
-
-constexpr Key root_keys[] = {
-    {"machine", "table",                 "", "the machine"},
-    {"service", "tables, at most 4",     "", "service partitions"},
-    {"guest",   "tables, 1 to 32",       "", "guests"},
-    {"network", "tables, at most 16",    "", "networks of guests"},
-};
-constexpr Key machine_keys[] = {
-    {"cpus",           "number, 1 to 32", "what the guests need", "its processors: for a real machine, the least it has"},
-    {"memory",         "size",            "what is needed",       "its memory: for a real machine, the least it has"},
-    {"trust_guests",   "true or false",   "false",                "map executable memory by 2 MiB even where the iTLB multihit erratum may exist"},
-    {"verbose",        "true or false",   "false",                "the hypervisor's log tells more"},
-    {"log_on_console", "true or false",   "false",                "the machine has one serial port: the log goes there until the service starts"},
-};
-constexpr Key service_keys[] = {
-    {"name",    "text, 1 to 15 characters", "service, service2, ...", "its name"},
-    {"memory",  "size",                     "all that is left",       "its share of the machine's memory, its guests' included; at most one service can go without"},
-    {"devices", "true or false",            "the first has them",     "it owns the machine's devices; exactly one does"},
-};
-constexpr Key guest_keys[] = {
-    {"name",         "text, 1 to 31 characters", "needed",   "its name"},
-    {"memory",       "size",                     "needed",   "its memory, rounded up to 2m"},
-    {"kernel",       "path",                     "needed",   "a Linux bzImage, or an ELF file"},
-    {"initrd",       "path",                     "none",     "its initial RAM disk: cpio or a file system, compressed or not"},
-    {"command_line", "text",                     "empty",    "of the kernel; console=ttyS0 is put before it unless there is a console="},
-    {"cpus",         "number, 1",                "1",        "its processors"},
-    {"cpu",          "number, 0 to 31",          "any",      "the machine's processor that runs it"},
-    {"weight",       "number, 1 to 1000",        "100",      "its share of that processor, relative to others"},
-    {"policy",       "stop, restart or hold",    "stop",     "what happens when it stops"},
-    {"service",      "name of a service",        "the first","the service it belongs to"},
-    {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
-    {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on"},
-    {"net",          "tables",                   "none",     "its network cards: eth0, eth1 and so on"},
-};
-
-constexpr Key disk_keys[] = {
-    {"file",          "path",                      "this, or ram",    "a file with the disk's content, raw; for an image also qcow2"},
-    {"ram",           "size",                      "this, or file",   "a disk of this size in memory, empty at each start"},
-    {"in_memory",     "true or false",             "false",           "the file's content is put into memory at start, and what is written is lost at the end"},
-    {"read_only",     "true or false",             "false",           "the guest can only read it"},
-    {"overlay",       "size",                      "none",            "what is written goes into memory, at most so much; the file stays as it is"},
-    {"write_through", "true or false",             "false",           "each write is on the medium before the guest hears that it is done"},
-    {"partition",     "text, 1 to 36 characters",  "the whole disk",  "only the partition with this label"},
-    {"partuuid",      "PARTUUID",                  "the whole disk",  "only this partition, as lsblk -o PARTUUID shows it"},
-    {"serial",        "text, 1 to 20 characters",  "the file's name", "as the guest sees it"},
-};
-
-constexpr std::string_view modes[] = {"isolated", "nat", "bridge"};
-constexpr Key network_keys[] = {
-    {"name", "text, 1 to 15 characters", "needed", "its name: small letters, digits and '-'"},
-    {"mode", "isolated, nat or bridge",  "nat",    "guests and the service alone; with a way out under the service's address; on the wire of the machine's card"},
-};
-constexpr Key card_keys[] = {
-    {"network",    "name of a network",       "needed", "the network it is on"},
-    {"address",    "text",                    "of the guest's name", "its hardware address, such as 52:54:00:12:34:56"},
-    {"mtu",        "number, 68 to 9000",      "1500",   "the largest packet, in bytes"},
-    {"any_source", "true or false",           "false",  "it may send under other addresses than its own"},
-    {"forwards",   "text",                    "none",   "ports outside that lead to the guest's, at most 8: tcp:2222:22 udp:53:53"},
-};
-
-constexpr SchemaTable tables[] = {
-    {"",            "the file",                                                                        root_keys},
-    {"[machine]",   "the machine; may be left out",                                                    machine_keys},
-    {"[[service]]", "a service partition, which serves guests; may be left out: then there is one",    service_keys},
-    {"[[guest]]",   "a guest",                                                                         guest_keys},
-    {"[[guest.disk]]", "a disk of the guest before it",                                                disk_keys},
-    {"[[guest.net]]",  "a network card of the guest before it",                                        card_keys},
-    {"[[network]]",    "a network",                                                                    network_keys},
-};
 
 // Names and files that must be unique, with the place of the first.
 class Seen {
@@ -138,9 +66,7 @@ private:
 
     void read_services()
     {
-        services_ = root_.list("service", service_keys);
-        if (services_.size() > abi::max_services)
-            services_[abi::max_services].fault("", std::format("there are {} services; {} are possible", services_.size(), abi::max_services));
+        services_ = tables(root_, "service", service_keys, abi::max_services);
         bool const said = std::ranges::any_of(services_, [](Section const& section) { return section.has("devices"); });
         Seen names;
         u32 greedy = 0, owners = 0;
@@ -170,11 +96,9 @@ private:
 
     void read_guests()
     {
-        guests_ = root_.list("guest", guest_keys);
+        guests_ = tables(root_, "guest", guest_keys, abi::max_guests);
         if (guests_.empty() && (!root_.has("guest") || root_.is_empty_list("guest")))
             problems_.add(root_.has("guest") ? root_.place("guest") : Place{}, "there is no guest: a table [[guest]] with name, memory and kernel is needed");
-        if (guests_.size() > abi::max_guests)
-            guests_[abi::max_guests].fault("", std::format("there are {} guests; {} are possible", guests_.size(), abi::max_guests));
         for (Section const& section : guests_)
             read_guest(section);
         auto& guests = result_.plan.guests;
@@ -205,8 +129,8 @@ private:
                                                  machine_->place("cpus").line, *cpus_ - 1));
         }
         guest.weight = static_cast<u32>(section.number("weight", 1, 1000).value_or(100));
-        guest.policy = static_cast<abi::StopPolicy>(section.choice("policy", policies).value_or(0));
-        guest.service = service_of(section);
+        guest.policy = static_cast<abi::StopPolicy>(section.choice("policy", policy_names).value_or(0));
+        guest.service = static_cast<u32>(named(section, "service", result_.plan.services).value_or(0));
         if (section.yes("console").value_or(false)) {
             guest.attached = true;
             consoles_.note(section, "console", "true", problems_, "console =");
@@ -215,21 +139,6 @@ private:
         read_disks(section, guest);
         read_cards(section, guest);
         result_.plan.guests.push_back(std::move(guest));
-    }
-
-    u32 service_of(Section const& section)
-    {
-        auto const name = section.text("service");
-        if (!name)
-            return 0;
-        std::vector<std::string_view> names;
-        for (ServicePlan const& service : result_.plan.services)
-            names.push_back(service.name);
-        auto const found = std::ranges::find(names, std::string_view{*name});
-        if (found != names.end())
-            return static_cast<u32>(found - names.begin());
-        section.fault("service", std::format("there is no service '{}': {} is possible{}", shortened(*name), one_of(names), suggestion(*name, names)));
-        return 0;
     }
 
     // The files' own faults, and what only they can tell: how long the command line may be, how much memory is needed.
@@ -263,10 +172,7 @@ private:
 
     void read_disks(Section const& section, GuestPlan& guest)
     {
-        auto const sections = section.list("disk", disk_keys);
-        if (sections.size() > most_disks_of_guest)
-            sections[most_disks_of_guest].fault("", std::format("there are {} disks; {} are possible", sections.size(), most_disks_of_guest));
-        for (Section const& entry : sections) {
+        for (Section const& entry : tables(section, "disk", disk_keys, most_disks_of_guest)) {
             read_disk(entry, guest);
             if (++disk_count_ == abi::max_disks + 1)
                 entry.fault("", std::format("{} disks of all guests are possible", abi::max_disks));
@@ -313,18 +219,15 @@ private:
 
     void read_networks()
     {
-        auto const sections = root_.list("network", network_keys);
-        if (sections.size() > abi::max_networks)
-            sections[abi::max_networks].fault("", std::format("there are {} networks; {} are possible", sections.size(), abi::max_networks));
         Seen names, bridges;
-        for (Section const& section : sections) {
+        for (Section const& section : tables(root_, "network", network_keys, abi::max_networks)) {
             section.need({"name"});
             NetworkPlan network{.name = section.text("name").value_or(""), .mode = abi::NetworkMode::nat};
             if (section.has("name")) {
                 report(section, "name", check_network_name(network.name));
                 names.note(section, "name", network.name, problems_, "the name");
             }
-            if (auto const mode = section.choice("mode", modes))
+            if (auto const mode = section.choice("mode", mode_names))
                 network.mode = static_cast<abi::NetworkMode>(*mode);
             if (network.mode == abi::NetworkMode::bridge)
                 bridges.note(section, "mode", "bridge", problems_, "the machine's network card, mode");
@@ -373,24 +276,15 @@ private:
     // A network is one service's: that of the first guest on it.
     NetworkPlan const* network_of(Section const& section, GuestPlan const& guest)
     {
-        auto const name = section.text("network");
-        if (!name)
-            return nullptr;
         auto const& networks = result_.plan.networks;
-        auto const found = std::ranges::find(networks, *name, &NetworkPlan::name);
-        if (found == networks.end()) {
-            std::vector<std::string_view> names;
-            for (NetworkPlan const& network : networks)
-                names.push_back(network.name);
-            section.fault("network", names.empty() ? std::format("there is no network '{}': a table [[network]] with that name is needed", shortened(*name))
-                                                   : std::format("there is no network '{}': {} is possible{}", shortened(*name), one_of(names), suggestion(*name, names)));
+        auto const found = named(section, "network", networks);
+        if (!found)
             return nullptr;
-        }
-        auto& service = network_services_[static_cast<usize>(found - networks.begin())];
+        auto& service = network_services_[*found];
         if (service.value_or(guest.service) != guest.service)
-            section.fault("network", std::format("network '{}' is of guests of another service, and a network is one service's", *name));
+            section.fault("network", std::format("network '{}' is of guests of another service, and a network is one service's", networks[*found].name));
         service = service.value_or(guest.service);
-        return &*found;
+        return &networks[*found];
     }
 
     void add_up()
@@ -407,6 +301,32 @@ private:
             if (plan.services[i].memory != 0 && plan.services[i].memory <= guests)
                 services_[i].fault("memory", std::format("{} is too little: its guests alone have {}", size_text(plan.services[i].memory), size_text(guests)));
         }
+    }
+
+    // The tables of [[key]], of which `most` are possible.
+    static std::vector<Section> tables(Section const& section, std::string_view key, std::span<Key const> keys, usize most)
+    {
+        auto sections = section.list(key, keys);
+        if (sections.size() > most)
+            sections[most].fault("", std::format("there are {} {}s; {} are possible", sections.size(), key, most));
+        return sections;
+    }
+
+    // Which of `list` the key names; its name is that of what is in the list. None: it is not there, or wrong and that was reported.
+    template <class List> static std::optional<usize> named(Section const& section, std::string_view key, List const& list)
+    {
+        auto const name = section.text(key);
+        if (!name)
+            return std::nullopt;
+        std::vector<std::string_view> names;
+        for (auto const& entry : list)
+            names.push_back(entry.name);
+        auto const found = std::ranges::find(names, std::string_view{*name});
+        if (found != names.end())
+            return static_cast<usize>(found - names.begin());
+        section.fault(key, names.empty() ? std::format("there is no {} '{}': a table [[{}]] with that name is needed", key, shortened(*name), key)
+                                         : std::format("there is no {} '{}': {} is possible{}", key, shortened(*name), one_of(names), suggestion(*name, names)));
+        return std::nullopt;
     }
 
     // A fault of one value becomes a problem at its place.
@@ -437,8 +357,6 @@ private:
 };
 
 } // namespace
-
-std::span<SchemaTable const> schema() { return tables; }
 
 std::optional<Configuration> parse_configuration(std::string_view text, fs::path const& folder, Problems& problems)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A configuration file: machine, services and guests in TOML. docs/configuration.md is its manual, `schema()` its list of keys.
+// A configuration file: machine, services and guests in TOML. docs/configuration.md is its manual, schema.hpp its list of keys.
 // Reading it is checking it: files are opened, recognised and measured, sums are made, and every fault is a Problem.
 #pragma once
 #include "tools/kennel/plan.hpp"
@@ -21,13 +21,6 @@ std::optional<Configuration> parse_configuration(std::string_view text, fs::path
 
 // For a verb that needs a right one: problems are said, one a line, and the fault counts them.
 Or<Configuration> use_configuration(std::string const& path);
-
-struct SchemaTable {
-    std::string_view     name;      // as in the file: [machine], [[guest]]
-    std::string_view     meaning;
-    std::span<Key const> keys;
-};
-std::span<SchemaTable const> schema();
 
 // The least memory of a machine for this plan, bytes: the hypervisor's and firmware's, the services', the guests', and the files.
 u64 least_machine_memory(Plan const& plan);

@@ -4,6 +4,7 @@
 #include "tools/kennel/inspection.hpp"
 #include "hv/lib/manifest.hpp"
 #include "tools/kennel/disk_image.hpp"
+#include "tools/kennel/plan.hpp"
 #include "tools/kennel/sha256.hpp"
 #include <algorithm>
 #include <map>
@@ -149,10 +150,9 @@ private:
                 result_.options.emplace_back(name);
         for (u32 i = 0; i < read->guest_count(); i++) {
             auto const guest = read->guest(i);
-            constexpr std::string_view policies[] = {"stop", "restart", "hold"};
             result_.guests.push_back({.name = guest.name, .kernel = read->file(guest.kernel).name,
                                       .initrd = guest.initrd == abi::no_file ? "" : read->file(guest.initrd).name,
-                                      .command_line = std::string{read->command_line(guest)}, .policy = std::string{policies[static_cast<u32>(guest.policy)]},
+                                      .command_line = std::string{read->command_line(guest)}, .policy = std::string{policy_names[static_cast<u32>(guest.policy)]},
                                       .service = read->service(guest.service).name, .memory = guest.memory, .cpu = guest.cpu, .weight = guest.weight});
         }
     }

@@ -42,9 +42,8 @@ std::vector<std::string_view> split(std::string_view text)
 
 Or<abi::NetworkMode> parse_mode(std::string_view text)
 {
-    if (text == "isolated") return abi::NetworkMode::isolated;
-    if (text == "nat")      return abi::NetworkMode::nat;
-    if (text == "bridge")   return abi::NetworkMode::bridge;
+    if (auto const found = std::ranges::find(mode_names, text); found != std::end(mode_names))
+        return static_cast<abi::NetworkMode>(found - std::begin(mode_names));
     return bad_usage("a network's mode is isolated, nat or bridge, not {}", text);
 }
 

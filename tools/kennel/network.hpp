@@ -32,6 +32,8 @@ struct CardPlan {
     std::vector<ForwardPlan>         forwards;         // only on a network in mode nat
 };
 
+inline constexpr std::string_view mode_names[] = {"isolated", "nat", "bridge"};   // abi::NetworkMode
+
 Or<void>                  check_network_name(std::string_view text);
 Or<ForwardPlan>           parse_forward(std::string_view text);    // tcp:2222:22
 // Nobody else has that port of 127.0.0.1 now; by the time the emulator wants it, somebody may.

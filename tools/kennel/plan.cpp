@@ -10,8 +10,6 @@ namespace kennel::tool {
 
 namespace {
 
-constexpr usize most_disks_of_guest = 8;
-
 bool printable(std::string_view text)
 {
     return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
@@ -72,9 +70,8 @@ Or<void> check_memory(GuestPlan const& guest, KernelImage const& kernel, u64 ini
 
 Or<abi::StopPolicy> parse_policy(std::string_view text)
 {
-    if (text == "stop")    return abi::StopPolicy::stop;
-    if (text == "restart") return abi::StopPolicy::restart;
-    if (text == "hold")    return abi::StopPolicy::hold;
+    if (auto const found = std::ranges::find(policy_names, text); found != std::end(policy_names))
+        return static_cast<abi::StopPolicy>(found - std::begin(policy_names));
     return bad_usage("policy '{}' is unknown: stop, restart or hold", text);
 }
 

@@ -43,6 +43,9 @@ struct Plan {
 bool wants_network_card(Plan const& plan);
 std::vector<ForwardPlan> forwards_of(Plan const& plan);
 
+inline constexpr std::string_view policy_names[] = {"stop", "restart", "hold"};   // abi::StopPolicy
+inline constexpr usize most_disks_of_guest = 8;                                  // as the service has room for
+
 Or<abi::StopPolicy> parse_policy(std::string_view text);
 
 // Single rules, for whoever wants to name the place as well. `field`: the manifest's, bytes.
