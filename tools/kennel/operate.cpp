@@ -8,12 +8,10 @@
 #include "tools/kennel/spelling.hpp"
 #include "tools/kennel/terminal.hpp"
 #include <algorithm>
-#include <csignal>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -28,60 +26,46 @@ struct Words {
     bool json = false;
 };
 
-struct Connection {
-    explicit Connection(int handle) : handle{handle} {}
-    Connection(Connection&& other) noexcept : handle{std::exchange(other.handle, -1)} {}
-    Connection& operator=(Connection&&) = delete;
-    ~Connection() { if (handle >= 0) close(handle); }
-    int handle;
-};
-
-Or<Connection> connect_machine(Words const& words)
+Or<Handle> connect_machine(Words const& words)
 {
     if (!words.socket.empty()) {
-        int const handle = connect_to(words.socket);
-        return handle >= 0 ? Or<Connection>{Connection{handle}} : Or<Connection>{machine_failed("{}: no machine listens there", words.socket)};
+        Handle connection{connect_to(words.socket)};
+        if (connection.number < 0)
+            return machine_failed("{}: no machine listens there", words.socket);
+        return connection;
     }
     auto const folder = TRY(machines_folder());
-    std::map<std::string, int> found;
+    std::map<std::string, Handle> found;
     std::error_code error;
     for (auto const& entry : fs::directory_iterator{folder, error})
         if (entry.path().extension() == ".sock")
-            if (int const handle = connect_to(entry.path()); handle >= 0)
-                found.emplace(entry.path().stem().string(), handle);
+            if (Handle connection{connect_to(entry.path())}; connection.number >= 0)
+                found.emplace(entry.path().stem().string(), std::move(connection));
     std::vector<std::string_view> names;
-    for (auto const& [name, handle] : found)
+    for (auto const& [name, connection] : found)
         names.push_back(name);
     auto const chosen = words.machine.empty() && found.size() == 1 ? found.begin() : found.find(words.machine);
-    auto const closed = [&](std::unexpected<Fault> fault) {
-        for (auto const& [name, handle] : found)
-            close(handle);
-        return fault;
-    };
     if (found.empty())
         return machine_failed("no machine is running here (kennel run starts one)");
     if (chosen == found.end() && words.machine.empty())
-        return closed(bad_usage("{} machines are running: {}; choose one by --machine=NAME", found.size(), one_of(names)));
+        return bad_usage("{} machines are running: {}; choose one by --machine=NAME", found.size(), one_of(names));
     if (chosen == found.end())
-        return closed(bad_usage("no machine '{}' is running{}", shortened(words.machine), suggestion(words.machine, names).empty() ? ": " + one_of(names) : suggestion(words.machine, names)));
-    for (auto const& [name, handle] : found)
-        if (handle != chosen->second)
-            close(handle);
-    return Connection{chosen->second};
+        return bad_usage("no machine '{}' is running{}", shortened(words.machine), suggestion(words.machine, names).empty() ? ": " + one_of(names) : suggestion(words.machine, names));
+    return std::move(chosen->second);
 }
 
-Or<void> tell(Connection const& connection, std::string_view text)
+Or<void> tell(Handle const& connection, std::string_view text)
 {
-    return send(connection.handle, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()) ? Or<void>{} : Or<void>{machine_failed("the machine has ended")};
+    return send(connection.number, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()) ? Or<void>{} : Or<void>{machine_failed("the machine has ended")};
 }
 
 // One request, and all lines of its answer.
-Or<std::vector<std::string>> ask(Connection const& connection, std::string_view request)
+Or<std::vector<std::string>> ask(Handle const& connection, std::string_view request)
 {
     TRY(tell(connection, std::format("{}\n", request)));
     std::vector<std::string> lines;
     std::string line;
-    for (char c; recv(connection.handle, &c, 1, 0) == 1;) {
+    for (char c; recv(connection.number, &c, 1, 0) == 1;) {
         if (c != '\n') {
             line += c;
             continue;
@@ -95,10 +79,15 @@ Or<std::vector<std::string>> ask(Connection const& connection, std::string_view 
     return machine_failed("the machine has ended");
 }
 
+std::string request_of(Words const& words, std::string_view command)
+{
+    return words.guest.empty() ? std::string{command} : std::format("{} {}", command, words.guest);
+}
+
 Or<ExitStatus> show(Words const& words, std::string_view command, std::string (*table)(std::vector<std::string> const&, std::vector<std::string> const&))
 {
     auto const connection = TRY(connect_machine(words));
-    auto const request = words.guest.empty() ? std::string{command} : std::format("{} {}", command, words.guest);
+    auto const request = request_of(words, command);
     std::vector<std::string> earlier;
     if (words.interval != 0) {
         earlier = TRY(ask(connection, request));
@@ -112,7 +101,7 @@ Or<ExitStatus> show(Words const& words, std::string_view command, std::string (*
 Or<ExitStatus> order(Words const& words, std::string_view command)
 {
     auto const connection = TRY(connect_machine(words));
-    TRY(ask(connection, words.guest.empty() ? std::string{command} : std::format("{} {}", command, words.guest)));
+    TRY(ask(connection, request_of(words, command)));
     return ExitStatus::ok;
 }
 
@@ -135,11 +124,7 @@ Or<ExitStatus> console(Words const& words)
     TRY(ask(connection, "console"));
     bool const interactive = input_is_terminal();
     block_ending_signals();
-    sigset_t set;
-    sigemptyset(&set);
-    for (int const signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
-        sigaddset(&set, signal);
-    Connection const signals{signalfd(-1, &set, SFD_CLOEXEC)};
+    Handle const signals = listen_to_ending_signals();
     if (interactive) {
         say("Ctrl-] q leaves the console, the machine goes on; Ctrl-] m is the monitor, Ctrl-] h helps");
         make_terminal_raw();
@@ -148,13 +133,13 @@ Or<ExitStatus> console(Words const& words)
     char bytes[4096];
     bool input_open = true;
     while (true) {
-        pollfd wanted[] = {{connection.handle, POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}, {signals.handle, POLLIN, 0}};
+        pollfd wanted[] = {{connection.number, POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}, {signals.number, POLLIN, 0}};
         if (poll(wanted, std::size(wanted), -1) < 0)
             continue;
         if (wanted[2].revents != 0)
             break;
         if (wanted[0].revents != 0) {
-            auto const got = recv(connection.handle, bytes, sizeof bytes, 0);
+            auto const got = recv(connection.number, bytes, sizeof bytes, 0);
             if (got <= 0)
                 break;
             if (!pass_on(STDOUT_FILENO, {bytes, static_cast<usize>(got)}))
@@ -168,7 +153,7 @@ Or<ExitStatus> console(Words const& words)
             continue;
         std::string_view const text{bytes, static_cast<usize>(got)};
         auto const typed = interactive ? keyboard.feed(text) : Typed{.bytes = std::string{text}};
-        if (!typed.bytes.empty() && !pass_on(connection.handle, typed.bytes))
+        if (!typed.bytes.empty() && !pass_on(connection.number, typed.bytes))
             break;
         if (typed.help)
             say("Ctrl-] q: leave, the machine goes on; Ctrl-] m: its monitor; Ctrl-] 0 to 9: the console of this guest; Ctrl-] Ctrl-]: send Ctrl-] itself");
@@ -188,6 +173,11 @@ Record earlier_of(Record const& record, std::vector<Record> const& earlier)
         if (other.identity() == record.identity() && other.text("starts") == record.text("starts"))
             return other;
     return {};
+}
+
+u64 milliseconds_between(Record const& before, Record const& now)
+{
+    return now.number("elapsed_ms") - std::min(before.number("elapsed_ms"), now.number("elapsed_ms"));
 }
 
 std::vector<Record> records_of(std::vector<std::string> const& lines)
@@ -226,7 +216,7 @@ std::string list_table(std::vector<std::string> const& lines, std::vector<std::s
         if (now.kind != "guest")
             continue;
         auto const before = earlier_of(now, earlier);
-        u64 const ms = now.number("elapsed_ms") - std::min(before.number("elapsed_ms"), now.number("elapsed_ms"));
+        u64 const ms = milliseconds_between(before, now);
         bool const alive = now.text("state") == "running";
         auto const each = [&](std::string_view key) { return alive ? per_second(now.number(key), before.number(key), ms) : 0; };
         text += std::format("{:<18}{:<9}{:>4}{:>8}{:>10}{:>11}{:>10}{:>8}\n", now.text("name"), now.text("state"), now.text("cpu"), std::format("{} %", each("run_ms") / 10),
@@ -243,7 +233,7 @@ std::string counters_table(std::vector<std::string> const& lines, std::vector<st
     for (auto const& now : records_of(lines)) {
         auto const before = earlier_of(now, earlier);
         if (now.kind == "guest") {
-            ms = now.number("elapsed_ms") - std::min(before.number("elapsed_ms"), now.number("elapsed_ms"));
+            ms = milliseconds_between(before, now);
             text += std::format("guest {}: {}, on CPU {}, {} M, started {} time{}\n{:<28}{:>14}{:>18}\n", now.text("name"), now.text("state"), now.text("cpu"), now.number("memory") >> 20,
                                 now.text("starts"), now.text("starts") == "1" ? "" : "s", "", "PER SECOND", "SINCE ITS START");
         }

@@ -37,14 +37,6 @@ sigset_t ending_signals()
     return set;
 }
 
-struct Handle {
-    explicit Handle(int number) : number{number} {}
-    Handle(Handle const&) = delete;
-    Handle& operator=(Handle const&) = delete;
-    ~Handle() { if (number >= 0) close(number); }
-    int number;
-};
-
 } // namespace
 
 void block_ending_signals()
@@ -52,6 +44,12 @@ void block_ending_signals()
     auto const set = ending_signals();
     sigprocmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+Handle listen_to_ending_signals()
+{
+    auto const set = ending_signals();
+    return Handle{signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
 }
 
 Or<ExitStatus> Session::run()
@@ -90,8 +88,7 @@ Or<std::optional<ExitStatus>> Session::run_once()
     auto const program = TRY(machine_program(settings_));
     auto process = TRY(Process::start(program));
     attempt_started_ = last_heard_ = Clock::now();
-    auto const set = ending_signals();
-    Handle const signals{signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
+    Handle const signals = listen_to_ending_signals();
     if (options_.verbose)
         say("started {} (process group {})", describe(settings_.emulator), program.path.string());
 

@@ -4,6 +4,7 @@
 // user's keys through, obeys the messages on COM2, and ends the emulator in every case.
 #pragma once
 #include "tools/kennel/control.hpp"
+#include "tools/kennel/handle.hpp"
 #include "tools/kennel/machine.hpp"
 #include "tools/kennel/port.hpp"
 #include "tools/kennel/streams.hpp"
@@ -23,6 +24,7 @@ struct SessionOptions {
 
 // Signals that end us are blocked from here on; Session::run takes them as events.
 void block_ending_signals();
+Handle listen_to_ending_signals();          // readable when one has come; they are blocked
 
 class Session {
 public:
