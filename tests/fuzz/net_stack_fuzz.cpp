@@ -2,10 +2,9 @@
 //
 // Frames of any bytes into the service's own end of a network: ARP, IPv4, UDP and TCP of lwIP, DHCP and DNS behind it. lwIP's own
 // assertions are built in. The stack is one for the whole run, as it is one for the life of a machine.
-#include "drivers/net/network.hpp"
 #include "drivers/net/stack.hpp"
 #include "tests/fuzz/input.hpp"
-#include "tests/host/net_frames.hpp"
+#include "tests/host/net_side.hpp"
 #include <memory>
 
 using namespace kennel;
@@ -18,21 +17,18 @@ namespace {
 constexpr u32 guest = 0x0a4e'0010, gateway = 0x0a4e'0001;
 
 struct Wire {
-    std::vector<u8>  heap_space = std::vector<u8>(1 << 20);
-    std::vector<u64> ring = std::vector<u64>(Trunk::ring_bytes / 8);
+    std::vector<u8> heap_space = std::vector<u8>(1 << 20);
     Heap       heap{heap_space};
     Neighbours neighbours{{Ipv4Address{0x0a4e'0000}, 24}};
-    Network    network{0, 1'000'000'000, 9};
-    Trunk      trunk{std::span<u8, Trunk::ring_bytes>{reinterpret_cast<u8*>(ring.data()), Trunk::ring_bytes}, 0, 1};
-    PortNumber port = network.connect(trunk);
+    Side       side{0};
     Stack      stack;
     MacAddress service{};
 
     Wire()
     {
         neighbours.add(mac(1), "web");
-        stack.begin(1'000'000'000);
-        service = stack.add(heap, network, neighbours, false)->address;
+        stack.begin(Side::second);
+        service = stack.add(heap, side.network, neighbours, false)->address;
     }
 };
 
@@ -58,8 +54,8 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         }
         if (frame.size() < sizeof(EthernetHeader) || frame.size() > plain_frame)
             continue;
-        wire->network.forward(wire->port, Held{frame}.frame);
-        wire->trunk.drain([&](u32, Frame const& answer) { fuzz::demand(answer.size >= sizeof(EthernetHeader) && answer.size <= plain_frame); });
+        wire->side.network.forward(wire->side.port, Held{frame}.frame);
+        wire->side.trunk.drain([&](u32, Frame const& answer) { fuzz::demand(answer.size >= sizeof(EthernetHeader) && answer.size <= plain_frame); });
     }
     DnsCounters const& dns = wire->stack.dns_counters();
     fuzz::demand(dns.unanswered(wire->stack.waiting()) == 0);

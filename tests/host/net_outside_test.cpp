@@ -6,6 +6,7 @@
 #include "drivers/net/stack.hpp"
 #include "tests/host/net_frames.hpp"
 #include "tests/host/net_lwip.hpp"
+#include "tests/host/net_side.hpp"
 #include "tests/host/service_fake.hpp"
 #include <doctest/doctest.h>
 #include <memory>
@@ -18,28 +19,7 @@ using namespace kennel::service::net::test;
 namespace {
 
 constexpr u32 guest = 0x0a4e'0010, gateway = 0x0a4e'0001, ours = 0x0a00'020f, router = 0x0a00'0202, name_server = 0x0a00'0203, peer = 0x0808'0808;
-constexpr u64 second = 1'000'000'000;
-
-// A network whose frames can be read at a trunk.
-struct Side {
-    std::vector<u64> ring = std::vector<u64>(Trunk::ring_bytes / 8);
-    Network    network;
-    Trunk      trunk{std::span<u8, Trunk::ring_bytes>{reinterpret_cast<u8*>(ring.data()), Trunk::ring_bytes}, 0, 1};
-    PortNumber port = network.connect(trunk);
-
-    explicit Side(u32 number) : network{number, 300 * second, 9} {}
-    void send(Bytes frame)
-    {
-        frame.resize(std::max<usize>(frame.size(), 60));
-        network.forward(port, Held{frame}.frame);
-    }
-    std::vector<Bytes> got()
-    {
-        std::vector<Bytes> all;
-        trunk.drain([&](u32, Frame const& frame) { all.push_back(bytes_of(frame)); });
-        return all;
-    }
-};
+constexpr u64 second = Side::second;
 
 struct House {
     fake::World& world = fake::reset();

@@ -2,9 +2,8 @@
 //
 // The service's own end of a network, through lwIP: asked by frames, as a guest would.
 #include "drivers/net/stack.hpp"
-#include "drivers/net/network.hpp"
-#include "tests/host/net_frames.hpp"
 #include "tests/host/net_lwip.hpp"
+#include "tests/host/net_side.hpp"
 #include "tests/host/service_fake.hpp"
 #include <doctest/doctest.h>
 #include <memory>
@@ -18,16 +17,12 @@ namespace {
 
 constexpr u32 guest = 0x0a4e'0010, gateway = 0x0a4e'0001;
 
-// Frames from the service end at a trunk, where they can be read.
 struct Wire {
     fake::World& world = fake::reset();
-    std::vector<u8>  heap_space = std::vector<u8>(1 << 20);
-    std::vector<u64> ring = std::vector<u64>(Trunk::ring_bytes / 8);
+    std::vector<u8> heap_space = std::vector<u8>(1 << 20);
     Heap       heap{heap_space};
     Neighbours neighbours{{Ipv4Address{0x0a4e'0000}, 24}};
-    Network    network{0, 1'000'000'000, 9};
-    Trunk      trunk{std::span<u8, Trunk::ring_bytes>{reinterpret_cast<u8*>(ring.data()), Trunk::ring_bytes}, 0, 1};
-    PortNumber port = network.connect(trunk);
+    Side       side{0};
     std::unique_ptr<Stack> stack = std::make_unique<Stack>();
     MacAddress service{};
     LwipUser   user;                                  // goes first
@@ -35,17 +30,14 @@ struct Wire {
     Wire()
     {
         neighbours.add(mac(1), "web");
-        stack->begin(1'000'000'000);
-        service = stack->add(heap, network, neighbours, false)->address;
-        trunk.drain([](u32, Frame const&) {});         // it says who it is when it comes up
+        stack->begin(Side::second);
+        service = stack->add(heap, side.network, neighbours, false)->address;
+        side.got();                                   // it says who it is when it comes up
     }
     std::vector<Bytes> ask(Bytes frame)
     {
-        frame.resize(std::max<usize>(frame.size(), 60));
-        network.forward(port, Held{frame}.frame);
-        std::vector<Bytes> got;
-        trunk.drain([&](u32, Frame const& answer) { got.push_back(bytes_of(answer)); });
-        return got;
+        side.send(std::move(frame));
+        return side.got();
     }
 };
 
