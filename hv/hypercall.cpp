@@ -37,22 +37,19 @@ Action wait(Vcpu& service)
     return Action::reschedule;
 }
 
-Action send_and_wait(Vcpu& service, abi::Registers const& registers)
+// Waits once `act` has been done with the object of this handle; else the service goes on with the reason.
+template<Right right, class T, class Act> Action then_wait(Vcpu& service, u64 handle, Act act)
 {
-    Partition* guest = nullptr;
-    Status status = service.partition->handles->find(registers.rdi, Right::interrupt, guest);
+    T* object = nullptr;
+    Status status = service.partition->handles->find(handle, right, object);
     if (status == Status::ok) [[likely]]
-        status = raise_message(*service.cpu, *guest, registers.rsi, registers.rdx);
+        status = act(*object);
     return status == Status::ok ? wait(service) : finish(service, status);
 }
 
-Action reply_and_wait(Vcpu& service, u64 handle)
+Action send_and_wait(Vcpu& service, abi::Registers const& registers)
 {
-    Vcpu* guest = nullptr;
-    Status status = service.partition->handles->find(handle, Right::run, guest);
-    if (status == Status::ok) [[likely]]
-        status = answer(*service.cpu, *guest);
-    return status == Status::ok ? wait(service) : finish(service, status);
+    return then_wait<Right::interrupt, Partition>(service, registers.rdi, [&](Partition& guest) { return raise_message(*service.cpu, guest, registers.rsi, registers.rdx); });
 }
 
 Action guest_call(Vcpu& vcpu)
@@ -76,7 +73,7 @@ Action hypercall(Vcpu& vcpu)
         return guest_call(vcpu);
     u64 const number = vcpu.registers().rax;
     if (number == static_cast<u64>(Call::reply_and_wait)) [[likely]]
-        return reply_and_wait(vcpu, vcpu.registers().rdi);
+        return then_wait<Right::run, Vcpu>(vcpu, vcpu.registers().rdi, [&](Vcpu& guest) { return answer(*vcpu.cpu, guest); });
     if (number == static_cast<u64>(Call::wait))
         return vcpu.registers().rdi ? send_and_wait(vcpu, vcpu.registers()) : wait(vcpu);
     return other_call(vcpu, number);
