@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The keys of a configuration file, table by table. configuration.cpp reads by them, `kennel check --keys` prints them, and
+// The keys of a configuration file, table by table. configuration_reader.cpp reads by them, `kennel check --keys` prints them, and
 // docs/configuration.md is their manual.
 #pragma once
 #include "tools/kennel/section.hpp"
