@@ -5,6 +5,7 @@
 #include "drivers/instructions.hpp"
 #include "drivers/log.hpp"
 #include <cstdlib>
+#include <utility>
 
 namespace kennel::service {
 
@@ -18,6 +19,7 @@ static_assert(sizeof(Gate) == 16);
 
 // A fault comes from anywhere, so this is the one thing found without being passed along.
 constinit abi::InfoPage const* machine = nullptr;
+constinit void (*show_once)(std::string_view text) = nullptr;
 
 void say(Text const& text)
 {
@@ -27,6 +29,8 @@ void say(Text const& text)
         std::memcpy(page->text, text.view().data(), text.view().size());
     }
     static_cast<void>(log(text.view().size(), LogKind::text));
+    if (auto const show = std::exchange(show_once, nullptr))   // the fault may be there
+        show(text.view());
 }
 
 } // namespace
@@ -36,11 +40,12 @@ extern "C" u8 service_vectors[];
 extern "C" [[noreturn]] void service_fault(Frame const* frame, u64 cr2);
 extern "C" [[noreturn]] void __stack_chk_fail();
 
-void prepare_faults(abi::InfoPage const& info)
+void prepare_faults(abi::InfoPage const& info, void (*show)(std::string_view text))
 {
     constexpr u64 vector_bytes = 16;
     constexpr u8  interrupt_gate = 0x8e;
     machine = &info;
+    show_once = show;
     for (u32 vector = 0; vector < 32; vector++) {
         u64 const at = reinterpret_cast<u64>(service_vectors) + vector * vector_bytes;
         service_idt[vector] = {static_cast<u16>(at), 0x08, 0, interrupt_gate, static_cast<u16>(at >> 16), static_cast<u32>(at >> 32), 0};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The last lines of the service's log, whichever vCPU wrote them: for the monitor's `log`. Lines are rare and short, so one lock
+// The last lines of the service's log, whichever vCPU wrote them: for the monitor's `log` and the screen. Lines are rare and short, so one lock
 // for all of them costs nobody anything.
 #pragma once
-#include "hv/lib/types.hpp"
+#include "drivers/text.hpp"
 #include <atomic>
 #include <string_view>
 
@@ -19,29 +19,24 @@ public:
         put('\n');
     }
 
-    // Whole lines, the oldest first, without their ends.
-    template<class Take> void each(Take take)
+    // The first whole line from character `at` on, counted from the first there ever was; `at` is behind it then. False: there is none yet.
+    bool next(u64& at, Text& line)
     {
         Guard const guard{busy_};
-        u64 at = end_ > size ? end_ - size : 0;
-        if (at > 0)                                    // its first line has lost its beginning
+        if (end_ > size && at < end_ - size) {         // it has lost its beginning
+            at = end_ - size;
             while (at < end_ && text_[at++ % size] != '\n') {}
-        char line[longest];
-        usize length = 0;
-        for (; at < end_; at++) {
-            char const c = text_[at % size];
-            if (c == '\n') {
-                take(std::string_view{line, length});
-                length = 0;
-            } else if (length < longest) {
-                line[length++] = c;
-            }
         }
+        if (at == end_)
+            return false;
+        line = Text{};
+        for (char c; (c = text_[at++ % size]) != '\n';)
+            line.add(std::string_view{&c, 1});
+        return true;
     }
 
 private:
-    static constexpr u64   size = 4096;
-    static constexpr usize longest = 400;
+    static constexpr u64 size = 4096;
 
     struct Guard {
         explicit Guard(std::atomic_flag& flag) : flag{flag} { while (flag.test_and_set(std::memory_order_acquire)) __builtin_ia32_pause(); }

@@ -17,7 +17,7 @@ extern "C" [[noreturn]] void service_main(abi::InfoPage const* info, u64 index);
 void service_main(abi::InfoPage const* info, u64 index)
 {
     if (index == 0) {
-        prepare_faults(*info);
+        prepare_faults(*info, [](std::string_view text) { shared.screen.log_line(text); });
         shared.info = info;
     } else {
         // Ordering: acquire pairs with vCPU 0's release of `ready`. The guests' CPUs have nothing to do before that.

@@ -8,7 +8,7 @@
 namespace kennel::service {
 
 Service::Service(Shared& shared, abi::InfoPage const& info, u32 index)
-    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_, &shared.history}
+    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_, &shared.history, index == 0 ? &shared.screen : nullptr}
 {
 }
 
@@ -107,7 +107,7 @@ void Service::take_events()
     if (pending & bit(Event::orders))
         orders_ = true;
     if (pending & bit(Event::orders_done)) {
-        shared_.monitor.orders_done(shared_.plan, shared_.info->tsc_hz, log_);
+        shared_.monitor.orders_done(shared_.plan, shared_.info->tsc_hz, log_, shared_.screen);
         serve_monitor();
     }
     if (u64 const word = disk_done_event / 64; words >> word & 1)
@@ -192,6 +192,9 @@ void Service::clock_came()
         shared_.networks.timer(now, log_);
         set_clock(shared_.networks.deadline());
     }
+    if (now >= refresh_at_)
+        refresh_screen(now);
+    set_clock(refresh_at_);
     for (u32 i = 0; i < shared_.plan.count; i++) {
         Guest& guest = *shared_.plan.guests[i];
         if (!is_home(guest))
@@ -223,6 +226,7 @@ void Service::set_clock(u64 deadline)
 void Service::set_up()
 {
     abi::InfoPage const& info = *shared_.info;
+    shared_.screen.open(info.screen);
     log_.line(Text{"service ", info.service, " on ", info.cpu_count, info.cpu_count == 1 ? " CPU" : " CPUs", ", ABI ", info.version});
     if (info.version != abi::abi_version)
         give_up("made for another version of the hypervisor", info.version);
@@ -236,6 +240,8 @@ void Service::set_up()
     open_console();
     if (info.service == 0)
         log_.frame(Text{"ready"});
+    if (shared_.screen.is_on())
+        set_clock(refresh_at_ = time_stamp());
     // Ordering: release: everything above is visible to whoever sees `ready`.
     shared_.ready.store(true, std::memory_order_release);
     for (u32 cpu = 1; cpu < info.cpu_count; cpu++)
@@ -317,6 +323,10 @@ void Service::power_off_if_done()
     for (u32 cpu = 0; cpu < shared_.info->cpu_count; cpu++)     // their guests are gone: nobody counts any more
         shared_.networks.report(cpu, log_);
     shared_.console.flush();
+    if (shared_.screen.is_on()) {                     // where the machine cannot be switched off, it stays readable
+        shared_.screen.show_log(shared_.history);
+        shared_.monitor.show(shared_.plan, shared_.info->tsc_hz, shared_.screen);
+    }
     // Once every service has said so the machine goes off; until then this one waits.
     static_cast<void>(machine_power_off(shared_.failed));
 }

@@ -18,6 +18,7 @@ struct Shared {
     Drives  drives;                                   // vCPU 0 only
     Console console;                                  // vCPU 0 only
     Monitor monitor;                                  // vCPU 0 only
+    Screen  screen;                                   // vCPU 0 only, but for is_on()
     History history;
     net::Networks networks;                           // each vCPU its own part
     std::atomic<bool> ready{false};
@@ -79,6 +80,8 @@ private:
     void pump_console();
     void serve_serial();
     void serve_monitor();
+    void give_orders(u32 homes);
+    void refresh_screen(u64 now);
     void spread(Console::Changes changes);
     void terminals_changed();
     void ring(u32 cpu, Event event) { static_cast<void>(event_raise(cpu, static_cast<u64>(event))); }
@@ -90,6 +93,7 @@ private:
     bool             started_ = false;
     bool             orders_ = false;                 // some may wait for guests at home here
     u64              clock_ = ~0ull;                  // as it was set
+    u64              refresh_at_ = ~0ull;             // TSC: the screen shows new figures; vCPU 0 only
     Outbox           outbox_;                         // of take_events(), for the wait behind it
     Log              log_;
     Guest*           by_badge_[abi::max_guests + 1] = {};

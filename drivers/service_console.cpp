@@ -48,6 +48,7 @@ void Service::log_output(Guest& guest, bool all)
     u32 const size = guest.output.size();
     if (!size || (!all && size < most && guest.output.peek(size - 1) != '\n'))
         return;
+    bool const shown = shared_.screen.is_on() && !shared_.console.is_open();   // it is nowhere else to be seen
     char line[most];
     usize length = 0;
     while (!guest.output.empty()) {
@@ -55,12 +56,12 @@ void Service::log_output(Guest& guest, bool all)
         if (c != '\n' && c != '\r')
             line[length++] = c;
         if ((c == '\n' || length == most) && length) {
-            log_.guest_line(guest.name_view(), {line, length});
+            log_.guest_line(guest.name_view(), {line, length}, shown);
             length = 0;
         }
     }
     if (length)
-        log_.guest_line(guest.name_view(), {line, length});
+        log_.guest_line(guest.name_view(), {line, length}, shown);
     guest.terminal_changed();
 }
 

@@ -70,11 +70,24 @@ void Service::order_done(Guest& guest)
     ring(0, Event::orders_done);
 }
 
+void Service::give_orders(u32 homes)
+{
+    for (; homes; homes &= homes - 1)
+        ring(static_cast<u32>(__builtin_ctz(homes)), Event::orders);
+}
+
+// Lines of other vCPUs, which only this one can show; and figures, which follow when each guest's home has counted.
+void Service::refresh_screen(u64 now)
+{
+    refresh_at_ = now + shared_.info->tsc_hz;
+    shared_.screen.show_log(shared_.history);
+    give_orders(shared_.monitor.refresh(shared_.plan).homes);
+}
+
 void Service::serve_monitor()
 {
     MonitorWish const wish = shared_.monitor.serve(shared_.plan, shared_.history, log_);
-    for (u32 homes = wish.homes; homes; homes &= homes - 1)
-        ring(static_cast<u32>(__builtin_ctz(homes)), Event::orders);
+    give_orders(wish.homes);
     if (wish.detach)
         shared_.console.detach();
     if (wish.attach)

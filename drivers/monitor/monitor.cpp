@@ -107,7 +107,7 @@ void Monitor::request_ended(Plan& plan, History& history, MonitorWish& wish, Log
     bool const whole = request_size_ <= longest_request;
     request_size_ = 0;
     pending_ = {};
-    pending_.program = true;
+    pending_.asker = Asker::program;
     if (!number_in(line, pending_.request))
         return log.line(Text{"monitor: a request without a number"});
     if (!whole)
@@ -144,16 +144,19 @@ void Monitor::begin(std::string_view line, Plan& plan, History& history, Monitor
             text.add(entry.help);
             answers(log).line(text.view());
         }
-        if (!pending_.program)
+        if (pending_.asker == Asker::person)
             answers(log).line("  Ctrl-D              back to the attached guest");
         return finish("", log);
-    case Verb::log:
-        history.each([&](std::string_view text) { answers(log).line(text); });
+    case Verb::log: {
+        Text text;
+        for (u64 at = 0; history.next(at, text);)
+            answers(log).line(text.view());
         return finish("", log);
+    }
     case Verb::attach:
         wish.attach = true;
         wish.guest = pending_.guest;
-        if (!pending_.program) {
+        if (pending_.asker == Asker::person) {
             pending_.active = false;
             put(output_, "\r\n");
             return;
@@ -185,7 +188,30 @@ void Monitor::order(Order what, Plan& plan, MonitorWish& wish)
     }
 }
 
-void Monitor::orders_done(Plan& plan, u64 tsc_hz, Log& log)
+MonitorWish Monitor::refresh(Plan& plan)
+{
+    MonitorWish wish;
+    if (pending_.active || plan.count == 0)
+        return wish;
+    pending_ = {};
+    pending_.active = true;
+    pending_.asker = Asker::screen;
+    order(Order::sample, plan, wish);
+    return wish;
+}
+
+void Monitor::show(Plan const& plan, u64 tsc_hz, Screen& screen)
+{
+    Answers const to{screen};
+    screen.begin_table(plan.count + 1);
+    report_head(to);
+    for (u32 i = 0; i < plan.count; i++) {
+        report_row(row_of(*plan.guests[i], shown_[i], tsc_hz), to);
+        shown_[i] = plan.guests[i]->sample;
+    }
+}
+
+void Monitor::orders_done(Plan& plan, u64 tsc_hz, Log& log, Screen& screen)
 {
     if (!pending_.active)
         return;
@@ -193,6 +219,10 @@ void Monitor::orders_done(Plan& plan, u64 tsc_hz, Log& log)
         // Ordering: acquire pairs with the home's release: its sample and state are seen.
         if (plan.guests[i]->order.load(std::memory_order_acquire) != Order::none)
             return;
+    if (pending_.asker == Asker::screen) {
+        pending_.active = false;
+        return show(plan, tsc_hz, screen);
+    }
     Verb const verb = pending_.command.verb;
     if (verb == Verb::list || verb == Verb::counters) {
         report(plan, tsc_hz, log);
@@ -202,7 +232,7 @@ void Monitor::orders_done(Plan& plan, u64 tsc_hz, Log& log)
     bool const up = verb != Verb::stop, is_up = guest.state == GuestState::running;
     if (up != is_up)
         return finish(Text{"guest ", guest.name_view(), " is ", name_of(guest.state), ": see the log"}.view(), log);
-    if (!pending_.program)
+    if (pending_.asker == Asker::person)
         answers(log).line(Text{"guest ", guest.name_view(), " is ", name_of(guest.state)}.view());
     finish("", log);
 }
@@ -218,7 +248,7 @@ void Monitor::report(Plan& plan, u64 tsc_hz, Log& log)
             continue;
         GuestRow const row = row_of(*plan.guests[i], before_[i], tsc_hz);
         list ? report_row(row, to) : report_counters(row, to);
-        if (!pending_.program)
+        if (pending_.asker == Asker::person)
             before_[i] = plan.guests[i]->sample;
     }
 }
@@ -227,7 +257,7 @@ void Monitor::finish(std::string_view fault, Log& log)
 {
     answers(log).end(fault);
     pending_.active = false;
-    if (!pending_.program)
+    if (pending_.asker == Asker::person)
         editor_.show(output_);
 }
 

@@ -93,6 +93,8 @@ void Answers::line(std::string_view text) const
 {
     if (log_)
         return log_->frame(Text{"reply ", request_, " ", text});
+    if (screen_)
+        return screen_->table_line(text);
     for (char const c : text)
         terminal_->push(static_cast<u8>(c));
     terminal_->push('\r');
@@ -118,7 +120,7 @@ u64 rate(u64 before, u64 now, u64 ticks, u64 tsc_hz)
 void report_head(Answers const& answers)
 {
     if (!answers.for_programs())
-        answers.line("guest             state     CPU   share    memory   exits/s   disk/s  starts");
+        answers.line("guest             state    CPU  share  memory  exits/s  disk/s   net/s starts");
 }
 
 void report_row(GuestRow const& row, Answers const& answers)
@@ -130,16 +132,18 @@ void report_row(GuestRow const& row, Answers const& answers)
     u64 const run_ms = milliseconds(now.run_ticks - span.before.run_ticks, row.tsc_hz), all_ms = milliseconds(span.ticks, row.tsc_hz);
     bool const alive = row.state == "running";
     Text text;
+    auto const per_second = [&](u64 (Sample::*count)() const) { return alive ? rate((span.before.*count)(), (now.*count)(), span.ticks, row.tsc_hz) : 0; };
     left(text, row.name, 18);
     left(text, row.state, 8);
-    right(text, Text{row.cpu}, 5);
-    right(text, Text{alive && all_ms ? run_ms * 100 / all_ms : 0, " %"}, 8);
-    right(text, Text{row.memory >> 20, " M"}, 10);
-    right(text, Text{alive ? rate(span.before.all_exits(), now.all_exits(), span.ticks, row.tsc_hz) : 0}, 10);
-    right(text, Text{alive ? rate(span.before.disk_requests(), now.disk_requests(), span.ticks, row.tsc_hz) : 0}, 9);
-    right(text, Text{now.starts}, 8);
+    right(text, Text{row.cpu}, 4);
+    right(text, Text{alive && all_ms ? run_ms * 100 / all_ms : 0, " %"}, 7);
+    right(text, Text{row.memory >> 20, " M"}, 8);
+    right(text, Text{per_second(&Sample::all_exits)}, 9);
+    right(text, Text{per_second(&Sample::disk_requests)}, 8);
+    right(text, Text{per_second(&Sample::packets)}, 8);
+    right(text, Text{now.starts}, 7);
     answers.line(text.view());
-    if (!alive)
+    if (!alive || answers.one_line_each())
         return;
     Text reasons;
     for (u32 i = 0; i < Sample::exit_kinds; i++)

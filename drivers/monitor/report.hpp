@@ -8,20 +8,23 @@
 
 namespace kennel::service {
 
-// Where an answer goes: the monitor's terminal, or, line by line, framed messages on the log's port.
+// Where an answer goes: the monitor's terminal, the screen's table, or, line by line, framed messages on the log's port.
 //   reply ID TEXT             a line of the answer to request ID
 //   reply ID end ok|error...  it is complete
 class Answers {
 public:
     explicit Answers(ByteRing& terminal) : terminal_{&terminal} {}
+    explicit Answers(Screen& screen) : screen_{&screen} {}
     Answers(Log& log, u32 request) : log_{&log}, request_{request} {}
 
     void line(std::string_view text) const;
     void end(std::string_view fault) const;            // empty: it was carried out
     bool for_programs() const { return log_ != nullptr; }
+    bool one_line_each() const { return screen_ != nullptr; }
 
 private:
     ByteRing* terminal_ = nullptr;
+    Screen*   screen_ = nullptr;
     Log*      log_ = nullptr;
     u32       request_ = 0;
 };

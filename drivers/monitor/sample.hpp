@@ -33,6 +33,13 @@ struct Sample {
             all += disk.requests;
         return all;
     }
+    u64 packets() const                               // both ways
+    {
+        u64 all = 0;
+        for (CardCounters const& card : cards)
+            all += card.packets_sent + card.packets_received;
+        return all;
+    }
 };
 
 char const* name_of(abi::ExitCounter counter);

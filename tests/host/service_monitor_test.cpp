@@ -39,6 +39,7 @@ struct Desk {
     std::unique_ptr<abi::EventPage> events = std::make_unique<abi::EventPage>();
     std::unique_ptr<Monitor>        monitor = std::make_unique<Monitor>();
     std::unique_ptr<Guest>          guests[2] = {std::make_unique<Guest>(), std::make_unique<Guest>()};
+    std::unique_ptr<Screen> screen = std::make_unique<Screen>();
     History     history;
     Log         log{*events, &history};
     Plan        plan;
@@ -81,7 +82,7 @@ struct Desk {
     {
         for (auto& guest : guests)
             guest->order = Order::none;
-        monitor->orders_done(plan, 1'000'000'000, log);
+        monitor->orders_done(plan, 1'000'000'000, log, *screen);
         return taken(monitor->output());
     }
 };
@@ -138,8 +139,8 @@ TEST_CASE("monitor: the list is a table for a person, with rates since the last 
     desk.guests[1]->sample.starts = 1;
     desk.guests[1]->state = GuestState::stopped;
     auto text = desk.done();
-    CHECK(text.contains("dog               running     0    25 %      96 M       200       10       1\r\n    exits/s: halt 200\r\n"));
-    CHECK(text.contains("cat               stopped     1     0 %      96 M         0        0       1\r\n"));
+    CHECK(text.contains("dog               running    0   25 %    96 M      200      10       0      1\r\n    exits/s: halt 200\r\n"));
+    CHECK(text.contains("cat               stopped    1    0 %    96 M        0       0       0      1\r\n"));
     CHECK(text.ends_with("kennel> "));
     CHECK(desk.type("").contains("poweroff"));
     desk.type("list\r");
@@ -183,16 +184,42 @@ TEST_CASE("monitor: a program is answered on the log's port, by its number")
     CHECK(desk.frames == "reply 13 monitor: a request without a number\nreply 13 end ok\n");
 }
 
+TEST_CASE("monitor: the screen's table is a command like others, and waits for theirs")
+{
+    Desk desk;
+    std::vector<u32> pixels(640 * 80);
+    desk.screen->open({reinterpret_cast<u64>(pixels.data()), pixels.size() * 4, 640, 80, 640, abi::PixelFormat::bgrx});
+    desk.type("list\r");
+    CHECK(desk.monitor->refresh(desk.plan).homes == 0);
+    desk.done();
+    CHECK(desk.monitor->refresh(desk.plan).homes == 3);
+    CHECK(desk.guests[0]->order == Order::sample);
+    CHECK(std::ranges::count(pixels, 0u) == 640 * 80);
+    CHECK(desk.type("stop dog\r") == "");              // it is read afterwards
+    CHECK(desk.done() == "");
+    CHECK(std::ranges::count(pixels, 0u) < 640 * 80);
+    CHECK(desk.frames == "");
+    desk.type("");
+    CHECK(desk.guests[0]->order == Order::stop);
+}
+
 TEST_CASE("history: the last lines, whole ones only")
 {
     History history;
     for (u32 i = 0; i < 1000; i++)
         history.add(Text{"line ", i, " with\x1b words"}.view());
     std::vector<std::string> lines;
-    history.each([&](std::string_view line) { lines.emplace_back(line); });
+    u64 at = 0;
+    for (Text line; history.next(at, line);)
+        lines.emplace_back(line.view());
     CHECK(lines.size() > 150);
     CHECK(lines.back() == "line 999 with? words");
     CHECK(lines.front().starts_with("line "));
+    Text line;
+    history.add("one more");
+    CHECK(history.next(at, line));
+    CHECK(line.view() == "one more");
+    CHECK(!history.next(at, line));
 }
 
 TEST_CASE("console: the monitor in front, guests' lines above its prompt, and back")
