@@ -10,6 +10,7 @@ namespace {
 constexpr u64 ageing_seconds = 300;                   // IEEE 802.1Q, "Ageing Time"
 constexpr u64 floods_per_second = 1000;
 constexpr u32 flood_burst = 256;
+constexpr u64 completions_per_second = 5000;          // interrupts of one card for what was sent, where nobody waits for them
 
 Text dotted(Ipv4Address address)
 {
@@ -52,7 +53,7 @@ VirtioNet* Networks::add_card(Maker const& maker, abi::ManifestCard const& recip
 {
     Planned& network = networks_[recipe.network];
     MacAddress const address = address_of(recipe);
-    auto* const card = maker.heap.make<VirtioNet>(address, recipe.mtu);
+    auto* const card = maker.heap.make<VirtioNet>(address, recipe.mtu, tsc_hz_ / completions_per_second);
     Network* const here = card ? part(maker, recipe.network, home) : nullptr;
     if (!here) {
         why = Text{"no room in the service's own memory"};

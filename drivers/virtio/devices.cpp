@@ -104,7 +104,7 @@ void VirtioDevices::go_on(u64 now)
         if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->continue_at() <= now)
             (*block)->go_on();
         else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device); card && (*card)->continue_at() <= now)
-            (*card)->go_on();
+            (*card)->go_on(now);
 }
 
 DeviceCounters VirtioDevices::counters(u32 number) const

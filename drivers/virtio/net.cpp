@@ -71,9 +71,9 @@ Header header_of(net::Offload const& offload)
 
 } // namespace
 
-VirtioNet::VirtioNet(net::MacAddress address, u16 mtu)
+VirtioNet::VirtioNet(net::MacAddress address, u16 mtu, u64 patience)
     : transport{{.type = wire::DeviceType::network, .class_code = 0x02'00'00, .features = feature::all, .queue_count = 2, .queue_size = Queue::most, .writable_config = 0}},
-      address_{address}, mtu_{mtu}
+      address_{address}, mtu_{mtu}, patience_{patience}
 {
 }
 
@@ -99,7 +99,7 @@ void VirtioNet::set_link(bool up)
 void VirtioNet::changed(Transport::Change change)
 {
     if (change == Transport::Change::reset) {
-        continue_at_ = ~0ull;
+        continue_at_ = tell_at_ = ~0ull;
         transport.finish_reset();                     // nothing is ever in flight here
     } else if (change == Transport::Change::started) {
         accepts_ = {.checksum = transport.has(feature::guest_checksum), .tcp4 = transport.has(feature::guest_tso4), .tcp6 = transport.has(feature::guest_tso6),
@@ -134,16 +134,40 @@ void VirtioNet::send()
             moved += frame_worth + send(sent_);
             queue.give_back(sent_.head, 0);
         }
-        if (queue.publish()) {
-            interrupts_++;
-            transport.interrupt_queue(transmit_queue);
-        }
+        tell(begin);
         if (moved >= most_bytes) [[unlikely]] {       // no kick is asked for: we look again by ourselves
             u64 const now = time_stamp();
             continue_at_ = now + pause * (now - begin);
             return;
         }
     } while (queue.expect_kick());
+}
+
+// A quarter of the ring may wait: Linux asks to be interrupted for the last quarter of what is on its way.
+void VirtioNet::tell(u64 now)
+{
+    Queue& queue = transport.queue(transmit_queue);
+    u16 const before = queue.held();
+    bool is_wanted = queue.publish_quietly();
+    if (queue.held() > queue.setup.size / 4)
+        is_wanted |= queue.publish();
+    if (is_wanted)
+        interrupt(transmit_queue);
+    if (queue.held() == 0)
+        tell_at_ = ~0ull;
+    else if (queue.held() != before || tell_at_ == ~0ull)   // the driver goes on, or this is the first
+        tell_at_ = now + patience_;
+}
+
+void VirtioNet::go_on(u64 now)
+{
+    if (continue_at_ <= now)
+        send();
+    if (tell_at_ <= now) {
+        tell_at_ = ~0ull;
+        if (transport.queue(transmit_queue).publish())
+            interrupt(transmit_queue);
+    }
 }
 
 u64 VirtioNet::send(Chain& chain)
@@ -228,10 +252,8 @@ Delivery VirtioNet::place(Frame const& frame)
     } while (reader.left());
     *count[0] = static_cast<u8>(used);
     *count[1] = static_cast<u8>(used >> 8);
-    if (queue.publish()) {
-        interrupts_++;
-        transport.interrupt_queue(receive_queue);
-    }
+    if (queue.publish())
+        interrupt(receive_queue);
     return Delivery::taken;
 }
 

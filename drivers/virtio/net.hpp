@@ -3,7 +3,10 @@
 // virtio-net: a guest's network card. What the driver sends becomes a Frame and crosses the network's bridge before the next
 // is looked at; what is for the guest is copied into its buffers then and there, or dropped. Frames wait nowhere but in the
 // guests' own queues. One kick has so many bytes moved; the rest waits until continue_at(), when somebody else has had the
-// processor for most of the time since. virtio 1.2, "Network Device".
+// processor for most of the time since.
+//
+// That a frame was sent is urgent to nobody: a driver finds it out when it sends the next. So nobody is interrupted for it at once, but
+// when no next one has come after a while, or when many wait. virtio 1.2, "Network Device".
 #pragma once
 #include "drivers/net/counters.hpp"
 #include "drivers/net/offload.hpp"
@@ -16,7 +19,8 @@ namespace net { class Network; }
 
 class VirtioNet {
 public:
-    VirtioNet(net::MacAddress address, u16 mtu);
+    // `patience`: ticks an interrupt for what was sent may take longer.
+    VirtioNet(net::MacAddress address, u16 mtu, u64 patience);
 
     Transport transport;
 
@@ -28,8 +32,8 @@ public:
     void kicked(u32 queue);
     void set_link(bool up);
     // TSC value from which go_on() shall be called; ~0: nothing is left over.
-    u64  continue_at() const { return continue_at_; }
-    void go_on() { send(); }
+    u64  continue_at() const { return continue_at_ < tell_at_ ? continue_at_ : tell_at_; }
+    void go_on(u64 now);
 
     // For the guest. Copied, or refused, when this returns.
     net::Delivery receive(net::Frame const& frame);
@@ -46,6 +50,12 @@ private:
 
     void send();
     u64  send(Chain& chain);                          // bytes it had
+    void tell(u64 now);                               // what was sent
+    void interrupt(u32 queue)
+    {
+        interrupts_++;
+        transport.interrupt_queue(queue);
+    }
     net::Delivery place(net::Frame const& frame);
 
     net::MacAddress address_;
@@ -56,7 +66,9 @@ private:
     net::Accepts    accepts_;                         // by what the driver took
     bool            mergeable_ = false;
     u64             interrupts_ = 0;
-    u64             continue_at_ = ~0ull;
+    u64             continue_at_ = ~0ull;             // with frames that were not looked at
+    u64             tell_at_ = ~0ull;                 // that frames were sent
+    u64             patience_;
     Chain           sent_, received_;                 // one is sent while another is received
 };
 

@@ -165,20 +165,30 @@ void Queue::give_back(u16 head, u32 written)
     given_++;
 }
 
-bool Queue::publish()
+bool Queue::publish(u16 end)
 {
-    if (state_ != State::running || given_ == published_)
+    if (state_ != State::running || end == published_)
         return false;
     u16 const old = published_;
-    published_ = given_;
+    published_ = end;
     // Ordering: release: entries and data before the index. Then a full barrier: the driver writes its event index and
     // looks at ours, we the other way round; one of both must see the other's. "Used Buffer Notification Suppression".
     __atomic_store_n(reinterpret_cast<u16*>(used_ + wire::ring_index), published_, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!event_index_)
-        return !(load16(available_ + wire::ring_flags) & wire::available_no_interrupt);
-    u16 const event = load16(available_ + wire::ring_entries + wire::available_entry * setup.size);
-    return static_cast<u16>(published_ - event - 1) < static_cast<u16>(published_ - old);
+        return wants_interrupts();
+    return static_cast<u16>(published_ - event_asked_for() - 1) < static_cast<u16>(published_ - old);
+}
+
+// The entry whose use the driver waits for, or the end when it waits for none of these.
+u16 Queue::quiet_end() const
+{
+    if (state_ != State::running)
+        return published_;
+    if (!event_index_)
+        return wants_interrupts() ? published_ : given_;
+    u16 const event = event_asked_for();
+    return static_cast<u16>(event - published_) < held() ? event : given_;
 }
 
 bool Queue::expect_kick()

@@ -74,7 +74,10 @@ public:
     // The last `chains` that were taken and given back were not: nothing of them was published.
     void  undo(u16 chains) { next_ = static_cast<u16>(next_ - chains); given_ = static_cast<u16>(given_ - chains); }
     // What was given back becomes visible. True: the driver wants to be interrupted for it.
-    bool  publish();
+    bool  publish() { return publish(given_); }
+    // Only what the driver does not want to be interrupted for; the rest is held until publish(). True: it has changed its mind meanwhile.
+    bool  publish_quietly() { return publish(quiet_end()); }
+    u16   held() const { return static_cast<u16>(given_ - published_); }
     // The next buffer shall be announced. True: there is one already, and it will not be.
     bool  expect_kick();
 
@@ -87,6 +90,12 @@ private:
 
     void  add_in_pieces(Chain& chain, wire::Descriptor const& descriptor, bool is_output) const;
     Taken follow(Chain& chain, u8 const* table, u32 size, u32 first);
+    // What the driver says about interrupts: one of both, as it took the event index or not.
+    bool  wants_interrupts() const { return !(load16(available_ + wire::ring_flags) & wire::available_no_interrupt); }
+    u16   event_asked_for() const { return load16(available_ + wire::ring_entries + wire::available_entry * setup.size); }
+
+    bool  publish(u16 end);
+    u16   quiet_end() const;
     Taken break_down() { state_ = State::broken; return Taken::broken; }
 
     GuestMemory const* memory_ = nullptr;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A split virtqueue whose rings, tables and indices are anything: a chain holds what a second reader of the same words finds, and
-// nothing outside the guest's RAM; work is bounded by the queue's size; only the used ring is written.
+// nothing outside the guest's RAM; work is bounded by the queue's size; only the used ring is written, and
+// what is held back is what the driver waits for.
 #include "tests/fuzz/virtio_guest.hpp"
 
 using namespace kennel;
@@ -119,10 +120,16 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
                 if (taken > 2u * count)
                     break;                            // the device's own words in the available ring: it goes on for ever
             }
-            bool const may = queue.is_running();
-            queue.publish();
-            if (may)
-                demand(overlap(used_ring, {setup.available, wire::available_bytes(count)}) || ram.get<u16>(setup.used + 2) == given);
+            bool const may = queue.is_running() && !overlap(used_ring, {setup.available, wire::available_bytes(count)});
+            bool const quietly = input.take<u8>() & 1;
+            u16 const before = queue.held();
+            quietly ? queue.publish_quietly() : queue.publish();
+            u16 const published = static_cast<u16>(given - queue.held());
+            if (may && queue.held() != before)
+                demand(ram.get<u16>(setup.used + 2) == published);
+            // What is held is what the driver waits for.
+            if (may && queue.held())
+                demand(quietly && (event_index ? ram.get<u16>(setup.available + 4 + 2 * count) == published : !(ram.get<u16>(setup.available) & wire::available_no_interrupt)));
             queue.expect_kick();
             ram.for_each_change([&](u64 at) { demand(at - used_ring.address < used_ring.size); });
             break;

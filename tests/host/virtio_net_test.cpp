@@ -16,6 +16,7 @@ namespace {
 constexpr u64 features = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 11;                 // checksums and TSO over IPv4, both ways
 constexpr u64 mergeable = 1 << 15;
 constexpr u16 queue_size = 16;
+constexpr u64 patience = 50'000;
 
 // A guest with a card, driven by hand: queue 0 receives, queue 1 sends.
 struct Host {
@@ -26,7 +27,7 @@ struct Host {
     VirtioNet       card;
     u16             made[2] = {}, seen = 0;
 
-    explicit Host(u8 last) : card{mac(last), 1500} { memory.add(ram.data(), ram.size()); }
+    explicit Host(u8 last) : card{mac(last), 1500, patience} { memory.add(ram.data(), ram.size()); }
 
     static u64 rings(u32 queue) { return 0x1000 + queue * 0x4000; }
     static u64 data(u32 queue, u32 index) { return 0x20000 + (queue * queue_size + index) * 0x4000; }
@@ -58,6 +59,7 @@ struct Host {
             transport.write_port(queue_device, 4, static_cast<u32>(rings(queue) + 0x2000));
             transport.write_port(queue_enable, 2, 1);
         }
+        put<u16>(rings(1) + 0x1000, wire::available_no_interrupt);           // what was sent it finds out by looking
         card.changed(transport.write_port(device_status, 1, 15));
         CHECK(transport.read_port(device_status, 1) == 15);
     }
@@ -80,6 +82,8 @@ struct Host {
         make(1, index, static_cast<u32>(header.size()), 0);
         card.kicked(1);
     }
+    // The driver waits for the use of this one of what it sends.
+    void wait_for(u16 sent) { put<u16>(rings(1) + 0x1004 + 2 * queue_size, sent); }
     u16 used(u32 queue) { return get<u16>(rings(queue) + 0x2002); }
     // What has come in `buffers` used buffers: header and frame.
     Bytes received(u16 buffers = 1)
@@ -230,6 +234,52 @@ TEST_CASE("virtio-net: what a driver may not send is dropped, counted and given 
     lan.a.put<u16>(lan.a.rings(1) + 0x1002, 5000);     // more than it can have made available
     lan.a.card.kicked(1);
     CHECK((lan.a.card.transport.read_port(wire::common::device_status, 1) & wire::status::needs_reset) != 0);
+}
+
+TEST_CASE("virtio-net: for what was sent a driver is interrupted only when it sends no more")
+{
+    Lan lan;
+    lan.b.offer(12, 2048);
+    VirtioNet& card = lan.a.card;
+    card.changed(card.transport.write_port(wire::common::device_status, 1, 0));
+    lan.a.made[0] = lan.a.made[1] = 0;
+    lan.a.start(features | mergeable | wire::feature::event_index);
+    // As Linux does: with each frame it asks to be interrupted when three quarters of those before it are used.
+    for (u16 i = 0; i < 6; i++) {
+        lan.a.wait_for(static_cast<u16>(lan.a.used(1) + (i - lan.a.used(1)) * 3 / 4));
+        lan.a.send(small());
+        CHECK(lan.a.used(1) == (i < 2 ? 0 : i - 1));
+    }
+    CHECK(lan.b.used(0) == 6);                         // they have arrived all the same
+    CHECK(card.interrupts() == 0);
+    u64 const then = card.continue_at();
+    CHECK(then <= lan.world.now + patience);
+    card.go_on(then - 1);
+    CHECK(lan.a.used(1) == 4);
+    card.go_on(then);
+    CHECK(lan.a.used(1) == 6);
+    CHECK(card.interrupts() == 1);
+    CHECK(card.continue_at() == ~0ull);
+
+    lan.a.wait_for(6);
+    lan.a.send(small());
+    CHECK(card.continue_at() > then);
+    card.changed(card.transport.write_port(wire::common::device_status, 1, 0));
+    CHECK(card.continue_at() == ~0ull);                // nobody is told after a reset
+}
+
+TEST_CASE("virtio-net: a driver that is to be interrupted for each frame it sent is so for a quarter of its ring")
+{
+    Lan lan;
+    lan.b.offer(12, 2048);
+    lan.a.put<u16>(lan.a.rings(1) + 0x1000, 0);
+    for (u16 i = 0; i < queue_size / 4; i++)
+        lan.a.send(small());
+    CHECK(lan.a.used(1) == 0);
+    lan.a.send(small());
+    CHECK(lan.a.used(1) == 5);
+    CHECK(lan.a.card.interrupts() == 1);
+    CHECK(lan.a.card.continue_at() == ~0ull);
 }
 
 TEST_CASE("virtio-net: nobody is there before its driver is, nor while the link is down")
