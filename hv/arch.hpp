@@ -76,6 +76,5 @@ void end_of_interrupt(Cpu& cpu);
 // ---- the machine ----
 void log_bytes(char const* text, usize length);
 void power(Machine& machine, bool reset);
-[[noreturn]] void stop_machine();                  // after a panic
 
 } // namespace kennel::arch

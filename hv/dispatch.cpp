@@ -343,9 +343,9 @@ Action dispatch(Vcpu& vcpu, WindowExit)
     return Action::resume;
 }
 
-[[gnu::cold]] Action dispatch(Vcpu&, NmiExit)
+[[gnu::cold]] Action dispatch(Vcpu& vcpu, NmiExit)
 {
-    log_line("NMI while a guest ran");
+    log_line("NMI on cpu ", vcpu.cpu->index, " while partition ", vcpu.partition->number, " ran");
     return Action::resume;
 }
 

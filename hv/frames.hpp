@@ -18,16 +18,15 @@ struct Frame {
 class Block {
 public:
     constexpr Block() = default;
-    Block(HostPhysical base, u64 virtual_base, u64 size, Frame* frames) : base_{base.value}, virtual_{virtual_base}, size_{size}, frames_{frames} {}
+    Block(HostPhysical base, u64 virtual_base, Frame* frames) : base_{base.value}, virtual_{virtual_base}, frames_{frames} {}
 
     template<class T> T*  pointer(HostPhysical at) const { return reinterpret_cast<T*>(at.value - base_ + virtual_); }
     HostPhysical          physical(void const* at) const { return {reinterpret_cast<u64>(at) - virtual_ + base_}; }
-    bool                  contains(HostPhysical at) const { return at.value - base_ < size_; }
     Frame*                frame(void const* at) const { return frames_ + (reinterpret_cast<u64>(at) - virtual_) / page_size; }
     void*                 memory(Frame const* f) const { return reinterpret_cast<void*>(virtual_ + static_cast<u64>(f - frames_) * page_size); }
 
 private:
-    u64    base_ = 0, virtual_ = 0, size_ = 0;
+    u64    base_ = 0, virtual_ = 0;
     Frame* frames_ = nullptr;
 };
 

@@ -94,6 +94,8 @@ void kick(Machine&, Cpu& target) { send(target.shared.apic_id, HostVector::kick 
 void send_init(u32 apic_id) { send(apic_id, (5u << 8) | (1u << 14)); }
 void send_startup(u32 apic_id, u8 page) { send(apic_id, (6u << 8) | (1u << 14) | page); }
 
+void send_nmi_to_others() { send(0, (3u << 18) | (4u << 8) | (1u << 14)); }
+
 abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data)
 {
     u32 const target = machine.cpus[cpu]->shared.apic_id;

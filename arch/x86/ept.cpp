@@ -45,8 +45,6 @@ u64* split(Pool& pool, u64& slot, unsigned level)
     return table;
 }
 
-struct Range { u64 guest, host, size; };
-
 abi::Status map_one(Pool& pool, u64* root, u64 guest, u64 host, unsigned level, u64 bits)
 {
     u64* table = root;
@@ -74,17 +72,13 @@ void unmap_range(Pool& pool, u64* table, unsigned level, u64 base, u64 from, u64
         u64& slot = table[i];
         if (!(slot & 7))
             continue;
-        if (level == 0 || ((slot & leaf) && start >= from && end <= to)) {
+        bool const is_inside = level == 0 || ((slot & leaf) && start >= from && end <= to);
+        u64* const below = is_inside ? nullptr : slot & leaf ? split(pool, slot, level) : table_of(pool, slot);
+        // Where there is no frame to keep the rest of a large leaf, all of it goes: revoking is what was asked for.
+        if (below)
+            unmap_range(pool, below, level - 1, start, from > start ? from : start, to < end ? to : end);
+        else
             __atomic_store_n(&slot, 0, __ATOMIC_RELEASE);
-            continue;
-        }
-        u64* below = slot & leaf ? split(pool, slot, level) : table_of(pool, slot);
-        if (!below) {
-            // No frame to keep the rest of a large leaf: revoking is what was asked for, so all of it goes.
-            __atomic_store_n(&slot, 0, __ATOMIC_RELEASE);
-            continue;
-        }
-        unmap_range(pool, below, level - 1, start, from > start ? from : start, to < end ? to : end);
     }
 }
 

@@ -44,6 +44,7 @@ void find_apic(Machine& machine);     // maps it where it has registers in memor
 void enable_apic(Cpu& cpu);
 void send_init(u32 apic_id);
 void send_startup(u32 apic_id, u8 page);
+void send_nmi_to_others();
 
 // ioapic.cpp
 void find_io_apics(Machine& machine);
@@ -67,9 +68,12 @@ void invalidate(Machine& machine, u32 cpus);              // translations of the
 void setup_log(Machine& machine);
 void service_takes_over_log();
 void finish_log();                    // waits until everything written has gone out
-void screen_for_panic(Machine& machine);
+void speak_in_panic();                // from now on, and on the screen, too
 
+// panic.cpp
 [[noreturn]] void panic_with_registers(char const* what, u64 const* frame);
+void report_nmi(u64 at);              // that came while hv ran
+void stop_if_over();                  // another CPU panicked: its NMI stops this one
 
 void wait_us(u64 microseconds);       // by the TSC
 

@@ -132,10 +132,8 @@ void host_exception(kennel::u64* frame)
     using namespace kennel;
     // frame: 16 registers, vector, error code, rip, cs, rflags, rsp, ss
     u64 const vector = frame[16];
-    if (vector == 2) {
-        log_emergency("hv: NMI\n");
-        return;
-    }
+    if (vector == 2)
+        return arch::report_nmi(frame[18]);
     static constexpr char const* names[] = {"divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault", "",
                                             "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "", "FPU error",
                                             "alignment", "machine check", "SIMD"};

@@ -60,7 +60,7 @@ inline void out16(u16 port, u16 v)  { asm volatile("outw %0, %1" : : "a"(v), "Nd
 inline u16  in16(u16 port)          { u16 v; asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 
 inline void pause() { asm volatile("pause" : : : "memory"); }
-inline void halt_for_ever() { for (;;) asm volatile("cli; hlt" : : : "memory"); }
+[[noreturn]] inline void halt_for_ever() { for (;;) asm volatile("cli; hlt" : : : "memory"); }
 inline void invlpg(u64 address) { asm volatile("invlpg (%0)" : : "r"(address) : "memory"); }
 inline void verw(u16 selector) { asm volatile("verw %0" : : "m"(selector) : "cc"); }
 

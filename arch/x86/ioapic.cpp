@@ -63,8 +63,7 @@ void mask_line(Machine&, u32 line, bool mask)
 {
     if (Chip* chip = chip_of(line)) {
         u32 const entry = 0x10 + 2 * (line - chip->first);
-        u32 const word = read(*chip, entry) & ~masked;
-        write(*chip, entry, word | (mask ? masked : 0));
+        write(*chip, entry, (read(*chip, entry) & ~masked) | (mask ? masked : 0));
     }
 }
 

@@ -51,11 +51,12 @@ Row const* find(u32 index)
 // SDM, "IA32_APIC_BASE MSR": enabled, x2APIC, and the boot processor's flag.
 u64 apic_base_value(Vcpu const& vcpu) { return 0xfee0'0000 | bit(11) | bit(10) | (vcpu.apic.id() == 0 ? bit(8) : 0); }
 
-bool valid_pat(u64 value)
+bool write_pat(u64 value)
 {
     for (unsigned i = 0; i < 8; i++)
         if (u64 const type = (value >> (8 * i)) & 0xff; type > 7 || type == 2 || type == 3)
             return false;
+    vmwrite(vmcs::guest_pat, value);
     return true;
 }
 
@@ -101,15 +102,8 @@ MsrOutcome write_msr(Vcpu& vcpu, u32 index, u64 value)
         if ((value ^ apic_base_value(vcpu)) & ~bit(8))
             return (value & (bit(10) | bit(11))) == (bit(10) | bit(11)) ? MsrOutcome::denied : MsrOutcome::left_x2apic;
         break;
-    case Rule::efer:
-        if (!write_efer(value))
-            return MsrOutcome::denied;
-        break;
-    case Rule::pat:
-        if (!valid_pat(value))
-            return MsrOutcome::denied;
-        vmwrite(vmcs::guest_pat, value);
-        break;
+    case Rule::efer:         return write_efer(value) ? MsrOutcome::done : MsrOutcome::denied;
+    case Rule::pat:          return write_pat(value) ? MsrOutcome::done : MsrOutcome::denied;
     case Rule::kept:         vcpu.arch.kept[row->value] = value; break;
     }
     return MsrOutcome::done;

@@ -101,16 +101,10 @@ void* HostPaging::map_device(HostPhysical base, u64 size)
 void HostPaging::use() const
 {
     wrmsr(Msr::efer, rdmsr(Msr::efer) | Efer::nxe);
-    u64 cr4 = (read_cr4() | Cr4::pae | Cr4::pge | Cr4::osfxsr | Cr4::mce) & ~(Cr4::pcide | Cr4::pke);
-    CpuidResult const features = cpuid(7);
-    if (features.ebx & bit(7))
-        cr4 |= Cr4::smep;
-    if (features.ebx & bit(20))
-        cr4 |= Cr4::smap;
-    if (cpuid(1).ecx & bit(26))
-        cr4 |= Cr4::osxsave;
+    u32 const seven = cpuid(7).ebx;
+    u64 const offered = (seven & bit(7) ? Cr4::smep : 0) | (seven & bit(20) ? Cr4::smap : 0) | (cpuid(1).ecx & bit(26) ? Cr4::osxsave : 0);
     write_cr3(root().value);
-    write_cr4(cr4);
+    write_cr4((read_cr4() | Cr4::pae | Cr4::pge | Cr4::osfxsr | Cr4::mce | offered) & ~(Cr4::pcide | Cr4::pke));
     write_cr0((read_cr0() | Cr0::pe | Cr0::pg | Cr0::wp | Cr0::ne | Cr0::mp) & ~(Cr0::cd | Cr0::nw | Cr0::em | Cr0::ts));
 }
 

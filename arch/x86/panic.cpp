@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The end, told well: what, where, registers, and the functions that led there. To the log port and the screen, without
-// any lock, since the holder may be who died.
+// any lock, since the holder may be who died. The first CPU that panics tells, and stops the others by an NMI.
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/symbols.hpp"
 #include "hv/log.hpp"
+#include <atomic>
 
 extern "C" {
 extern kennel::u64 __stack_chk_guard;
@@ -25,10 +26,25 @@ template<class... T> void say(T const&... parts)
     log_emergency(line.text());
 }
 
-void say_place(char const* before, u64 at)
+template<class... T> void say_place(u64 at, T const&... before)
 {
     auto const [name, offset] = arch::symbol_at(at);
-    say(before, Hex{at}, " ", name, "+", Hex{offset});
+    say(before..., Hex{at}, " ", name, "+", Hex{offset});
+}
+
+std::atomic<bool> over{false};
+
+// Who comes second has nothing to add, be it another CPU or a fault of the report itself.
+Cpu& begin_report()
+{
+    if (over.exchange(true, std::memory_order_relaxed))
+        arch::halt_for_ever();
+    Cpu& cpu = arch::this_cpu();
+    if (cpu.machine->cpu_count > 1)
+        arch::send_nmi_to_others();
+    arch::speak_in_panic();
+    log_emergency("\n");                       // another CPU may have been in the middle of a line
+    return cpu;
 }
 
 // Frame pointers: every function keeps one. A link that leaves this stack ends the walk.
@@ -40,7 +56,7 @@ void backtrace(u64 frame)
         u64 const* words = reinterpret_cast<u64 const*>(frame);
         if (words[1] < abi::image_virtual_base)
             return;
-        say_place("  called from ", words[1] - 1);
+        say_place(words[1] - 1, "  called from ");
         if (words[0] <= frame)
             return;
         frame = words[0];
@@ -51,11 +67,9 @@ void backtrace(u64 frame)
 
 void panic(char const* what, u64 value)
 {
-    Cpu& cpu = arch::this_cpu();
-    arch::screen_for_panic(*cpu.machine);
-    say("PANIC on cpu ", cpu.index, ": ", std::string_view{what}, " (", Hex{value}, ")");
+    say("PANIC on cpu ", begin_report().index, ": ", what, " (", Hex{value}, ")");
     backtrace(reinterpret_cast<u64>(__builtin_frame_address(0)));
-    arch::stop_machine();
+    arch::halt_for_ever();
 }
 
 namespace arch {
@@ -63,21 +77,25 @@ namespace arch {
 void panic_with_registers(char const* what, u64 const* frame)
 {
     static constexpr char const* names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
-    Cpu& cpu = this_cpu();
-    screen_for_panic(*cpu.machine);
-    say("PANIC on cpu ", cpu.index, ": ", std::string_view{what}, ", error ", Hex{frame[17]}, ", cr2 ", Hex{read_cr2()});
-    say_place("  at ", frame[18]);
+    say("PANIC on cpu ", begin_report().index, ": ", what, ", error ", Hex{frame[17]}, ", cr2 ", Hex{read_cr2()});
+    say_place(frame[18], "  at ");
     for (unsigned i = 0; i < 16; i += 4)
         say("  ", std::string_view{names[i]}, " ", Hex{i == 4 ? frame[21] : frame[i]}, " ", std::string_view{names[i + 1]}, " ", Hex{frame[i + 1]}, " ",
             std::string_view{names[i + 2]}, " ", Hex{frame[i + 2]}, " ", std::string_view{names[i + 3]}, " ", Hex{frame[i + 3]});
     backtrace(frame[5]);
-    arch::stop_machine();
+    halt_for_ever();
 }
 
-void stop_machine()
+void stop_if_over()
 {
-    for (;;)
+    if (over.load(std::memory_order_relaxed))
         halt_for_ever();
+}
+
+void report_nmi(u64 at)
+{
+    stop_if_over();
+    say_place(at, "hv: NMI on cpu ", this_cpu().index, " at ");
 }
 
 } // namespace arch

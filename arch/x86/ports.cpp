@@ -8,16 +8,11 @@ namespace kennel::arch {
 
 namespace {
 
-struct Held { u16 first, count; };
-constexpr Held held[] = {{0x20, 2}, {0xa0, 2}};        // the 8259s stay masked
-
 bool is_held(Machine const& machine, u32 port)
 {
-    for (Held const& range : held)
-        if (port >= range.first && port < u32{range.first} + range.count)
-            return true;
+    bool const is_8259 = (port & ~0x81u) == 0x20;          // 20h, 21h, A0h, A1h: they stay masked
     u32 const log = machine.boot->log_port;
-    return log && !machine.boot->log_until_service && port >= log && port < log + 8;
+    return is_8259 || (log && !machine.boot->log_until_service && port >= log && port < log + 8);
 }
 
 } // namespace

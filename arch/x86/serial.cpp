@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log port: a 16550, polled. And the screen, which is hv's again when it panics. NS16550D data sheet.
+// The log port: a 16550, polled. And the screen, in a panic. NS16550D data sheet.
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
-#include "hv/lib/font.hpp"
+#include "hv/lib/text_screen.hpp"
 #include "hv/log.hpp"
 
 namespace kennel::arch {
@@ -12,10 +12,7 @@ namespace {
 
 u16  port = 0;
 bool until_service = false, silent = false, panicking = false;
-
-// The panic screen: text from the top, white on black.
-struct Screen { volatile u32* pixels = nullptr; u32 width = 0, height = 0, stride = 0, x = 0, y = 0; };
-Screen screen;
+TextScreen screen;                             // hv's again when it panics
 
 void put(char c)
 {
@@ -25,23 +22,13 @@ void put(char c)
     out8(port, static_cast<u8>(c));
 }
 
-void draw(char c)
-{
-    if (c == '\n' || screen.x + 8 > screen.width)
-        screen.x = 0, screen.y += 16;
-    if (screen.y + 16 > screen.height || c < ' ' || c > '~')
-        return;
-    auto const& glyph = font::glyph(c);
-    for (u32 row = 0; row < 16; row++)
-        for (u32 column = 0; column < 8; column++)
-            screen.pixels[(screen.y + row) * screen.stride + screen.x + column] = glyph[row] & (0x80u >> column) ? 0xff'ffff : 0;
-    screen.x += 8;
-}
-
 } // namespace
 
 void setup_log(Machine& machine)
 {
+    abi::Framebuffer const& fb = machine.boot->screen;
+    if (fb.format != abi::PixelFormat::none)
+        screen = {static_cast<volatile u32*>(host_paging().map_device({fb.base}, fb.size)), fb};
     port = machine.boot->log_port;
     until_service = machine.boot->log_until_service;
     if (!port)
@@ -50,9 +37,6 @@ void setup_log(Machine& machine)
     constexpr struct { u8 at, value; } registers[] = {{1, 0}, {3, 0x80}, {0, 1}, {1, 0}, {3, 3}, {2, 7}, {4, 3}};
     for (auto const [at, value] : registers)
         out8(static_cast<u16>(port + at), value);
-    abi::Framebuffer const& fb = machine.boot->screen;
-    if (fb.format != abi::PixelFormat::none && fb.size >= u64{fb.stride} * fb.height * 4 && fb.width <= fb.stride)
-        screen = {static_cast<volatile u32*>(host_paging().map_device({fb.base}, fb.size)), fb.width, fb.height, fb.stride, 0, 0};
 }
 
 void finish_log()
@@ -64,26 +48,18 @@ void finish_log()
 
 void service_takes_over_log() { silent = until_service; }
 
-void screen_for_panic(Machine&)
+void speak_in_panic()
 {
     silent = false;
-    if (!screen.pixels)
-        return;
-    for (u32 y = 0; y < screen.height; y++)
-        for (u32 x = 0; x < screen.width; x++)
-            screen.pixels[y * screen.stride + x] = 0;
-    screen.x = screen.y = 0;
     panicking = true;
+    screen.clear();
 }
 
 void log_bytes(char const* text, usize length)
 {
-    if (panicking && screen.pixels)
-        for (usize i = 0; i < length; i++)
-            draw(text[i]);
-    if (!port || silent)
-        return;
-    for (usize i = 0; i < length; i++) {
+    for (usize i = 0; panicking && i < length; i++)
+        screen.put(text[i]);
+    for (usize i = 0; port && !silent && i < length; i++) {
         if (text[i] == '\n')
             put('\r');
         put(text[i]);

@@ -140,7 +140,7 @@ void other_cpu_main(kennel::Cpu* cpu)
         xsetbv(0, host_features().xcr0);
     if (char const* why = enter_vmx_root(*cpu->machine, *cpu)) {
         log_line("cpu ", cpu->index, " is left out: ", std::string_view{why});
-        stop_machine();
+        halt_for_ever();
     }
     // Ordering: release: who sees it online sees it complete.
     cpu->shared.online.store(true, std::memory_order_release);

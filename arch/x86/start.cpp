@@ -29,7 +29,7 @@ void make_pool(abi::BootInfo const& boot)
     u64 const pool_at = boot.pool_base - boot.block_base + virtual_base;
     auto* frames = reinterpret_cast<Frame*>(pool_at);
     u64 const total = boot.block_size / page_size, records = (total * sizeof(Frame) + page_size - 1) / page_size;
-    machine.block = Block{{boot.block_base}, virtual_base, boot.block_size, frames};
+    machine.block = Block{{boot.block_base}, virtual_base, frames};
     auto master = machine.master.lock();
     *master = Pool{&machine.block};
     u64 const first = (boot.pool_base - boot.block_base) / page_size + records;

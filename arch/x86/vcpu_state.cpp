@@ -36,12 +36,6 @@ constexpr WordField words[] = {
     {vmcs::guest_dr7,    &abi::VcpuState::dr7,    0xffff'2bff,  0x400},
 };
 
-struct TableFields { VmcsField<u64> base; VmcsField<u32> limit; abi::DescriptorTable abi::VcpuState::*place; };
-constexpr TableFields tables[] = {
-    {vmcs::guest_gdtr_base, vmcs::guest_gdtr_limit, &abi::VcpuState::gdtr},
-    {vmcs::guest_idtr_base, vmcs::guest_idtr_limit, &abi::VcpuState::idtr},
-};
-
 } // namespace
 
 void get_state(Vcpu& vcpu, abi::VcpuState& state)
@@ -55,8 +49,8 @@ void get_state(Vcpu& vcpu, abi::VcpuState& state)
     state.cr4 = (vmread(guest_cr4) & cr4_offered) | (vmread(cr4_shadow) & ~cr4_offered);
     for (SegmentFields const& s : segments)
         state.*s.place = {vmread(s.base), vmread(s.limit), vmread(s.access), vmread(s.selector), {}};
-    for (TableFields const& t : tables)
-        state.*t.place = {vmread(t.base), vmread(t.limit), 0};
+    state.gdtr = {vmread(guest_gdtr_base), vmread(guest_gdtr_limit), 0};
+    state.idtr = {vmread(guest_idtr_base), vmread(guest_idtr_limit), 0};
     state.activity = vmread(guest_activity);
     state.interruptibility = vmread(guest_interruptibility);
     vcpu.registers().rsp = vmread(guest_rsp);
@@ -85,10 +79,10 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
         vmwrite(s.limit, segment.limit);
         vmwrite(s.access, segment.access & 0x1'f0ff);
     }
-    for (TableFields const& t : tables) {
-        vmwrite(t.base, (state.*t.place).base);
-        vmwrite(t.limit, (state.*t.place).limit & 0xffff);
-    }
+    vmwrite(guest_gdtr_base, state.gdtr.base);
+    vmwrite(guest_gdtr_limit, state.gdtr.limit & 0xffff);
+    vmwrite(guest_idtr_base, state.idtr.base);
+    vmwrite(guest_idtr_limit, state.idtr.limit & 0xffff);
     vmwrite(guest_activity, 0u);
     vmwrite(guest_interruptibility, state.interruptibility & 0xb);
     vmwrite(guest_pending_debug, 0ull);

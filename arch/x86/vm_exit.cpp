@@ -81,8 +81,10 @@ Action decode_port(Vcpu& vcpu)
 {
     u32 const information = vmread(vmcs::exit_interruption);
     u8 const vector = ExitInterruption::Vector::get(information);
-    if (ExitInterruption::Kind::get(information) == static_cast<u8>(EventKind::nmi))
+    if (ExitInterruption::Kind::get(information) == static_cast<u8>(EventKind::nmi)) {
+        stop_if_over();
         return dispatch(vcpu, NmiExit{});
+    }
     if (vector == 18)
         return dispatch(vcpu, MachineCheckExit{});
     bool const has_error = ExitInterruption::HasError::get(information);

@@ -110,7 +110,6 @@ abi::Status message_for(Machine&, u32, u8 vector, u64& address, u32& data)
 void end_of_interrupt(Cpu& cpu) { cpu.arch.end_of_interrupts++; }
 void log_bytes(char const* text, usize length) { running->log.append(text, length); }
 void power(Machine&, bool reset) { running->power.push_back(reset ? fake::FakeMachine::Power::reset : fake::FakeMachine::Power::off); }
-void stop_machine() { throw std::logic_error{"machine stopped"}; }
 void start_running(Cpu&) { throw std::logic_error{"not on the host"}; }
 
 } // namespace arch
@@ -142,7 +141,7 @@ FakeMachine::FakeMachine(u32 cpus, u32 services)
     }
     Machine& m = *machine_;
     m.boot = boot_.get();
-    m.block = Block{{block_base}, reinterpret_cast<u64>(memory_.get()), frame_count * page_size, frames_.get()};
+    m.block = Block{{block_base}, reinterpret_cast<u64>(memory_.get()), frames_.get()};
     {
         auto master = m.master.lock();
         *master = Pool{&m.block};

@@ -21,7 +21,7 @@ struct Memory {
     struct alignas(page_size) Page { u8 bytes[page_size] = {}; };
     std::vector<Page>  pages{frame_count};
     std::vector<Frame> frames{frame_count};
-    Block block{{base}, reinterpret_cast<u64>(pages.data()), frame_count * page_size, frames.data()};
+    Block block{{base}, reinterpret_cast<u64>(pages.data()), frames.data()};
     Pool  master{&block};
 };
 
@@ -33,16 +33,12 @@ bool all_zero(void const* page)
 
 } // namespace
 
-TEST_CASE("frames: addresses translate both ways, and only inside the block")
+TEST_CASE("frames: addresses translate both ways")
 {
     Memory memory;
     u8* const at = memory.pages[3].bytes;
     CHECK(memory.block.physical(at).value == base + 3 * page_size);
     CHECK(memory.block.pointer<u8>({base + 3 * page_size}) == at);
-    CHECK(memory.block.contains({base}));
-    CHECK(memory.block.contains({base + frame_count * page_size - 1}));
-    CHECK_FALSE(memory.block.contains({base - 1}));
-    CHECK_FALSE(memory.block.contains({base + frame_count * page_size}));
     CHECK(memory.block.memory(memory.block.frame(at)) == at);
 }
 

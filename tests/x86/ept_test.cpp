@@ -51,7 +51,7 @@ struct Fixture {
     struct alignas(page_size) Page { u8 bytes[page_size] = {}; };
     std::vector<Page> pages{frame_count};
     std::vector<Frame> records{frame_count};
-    Block block{{base}, reinterpret_cast<u64>(pages.data()), frame_count * page_size, records.data()};
+    Block block{{base}, reinterpret_cast<u64>(pages.data()), records.data()};
     Pool master{&block};
     abi::BootInfo boot{};
     Machine machine;
