@@ -102,8 +102,8 @@ void Service::take_events()
         terminals_changed();
     if (pending & bit(Event::guest_ended))
         power_off_if_done();
-    if ((pending & bit(Event::frames)) && shared_.networks.drain(index_))
-        ring(index_, Event::frames);
+    if (pending & bit(Event::frames))
+        set_clock(shared_.networks.drain(index_));
     if (pending & bit(Event::orders))
         orders_ = true;
     if (pending & bit(Event::orders_done)) {
@@ -188,6 +188,7 @@ void Service::clock_came()
     u64 const now = time_stamp();
     if (index_ == 0 && shared_.drives.in_use())
         shared_.drives.timer(now, log_);              // what came of it: serve_drives, next
+    set_clock(shared_.networks.drain_again(index_, now));
     if (index_ == 0 && shared_.networks.has_clock()) {
         shared_.networks.timer(now, log_);
         set_clock(shared_.networks.deadline());

@@ -2,6 +2,7 @@
 //
 // See networks.hpp.
 #include "drivers/net/networks.hpp"
+#include "drivers/instructions.hpp"
 
 namespace kennel::service::net {
 
@@ -11,6 +12,10 @@ constexpr u64 ageing_seconds = 300;                   // IEEE 802.1Q, "Ageing Ti
 constexpr u64 floods_per_second = 1000;
 constexpr u32 flood_burst = 256;
 constexpr u64 completions_per_second = 5000;          // interrupts of one card for what was sent, where nobody waits for them
+
+// Of a processor's time, for frames from other CPUs: their senders pay nothing here. Guests that exchange as much as they can
+// need less, since what they do with a frame costs them far more.
+constexpr u64 receivers_share = 12, receivers_bursts = 200;   // a second
 
 Text dotted(Ipv4Address address)
 {
@@ -34,6 +39,8 @@ void Networks::begin(ManifestReader const& manifest, abi::InfoPage const& info)
     cpus_ = info.cpu_count;
     tsc_hz_ = info.tsc_hz;
     owns_devices_ = info.owns_devices;
+    for (Receiver& receiver : receivers_)
+        receiver.pace = Pace{receivers_share, tsc_hz_ / receivers_bursts};
     for (u32 i = 0; i < count_; i++) {
         networks_[i].recipe = manifest.network(i);
         networks_[i].is_ours = networks_[i].recipe.service == info.service;
@@ -236,16 +243,30 @@ bool Networks::finish(Maker const& maker)
     return true;
 }
 
-bool Networks::drain(u32 cpu)
+u64 Networks::drain(u32 cpu)
 {
+    Receiver& receiver = receivers_[cpu];
+    Pace& pace = receiver.pace;
+    u64 now = time_stamp();
     bool more = false;
-    for (u32 from = 0; from < cpus_; from++)
-        if (Trunk* const trunk = trunks_[from][cpu])
-            more |= trunk->drain([&](u32 number, Frame const& frame) {
-                if (Network* const network = networks_[number].on[cpu])
-                    network->arrived(*trunk, frame);
-            });
-    return more;
+    for (u32 i = 0; i < cpus_ && pace.allows(now); i++) {
+        u32 const from = (receiver.first + i) % cpus_;
+        Trunk* const trunk = trunks_[from][cpu];
+        if (!trunk)
+            continue;
+        more |= trunk->drain([&](u32 number, Frame const& frame) {
+            if (Network* const network = networks_[number].on[cpu])
+                network->arrived(*trunk, frame);
+            u64 const begin = now;
+            now = time_stamp();
+            pace.worked(begin, now);
+            return pace.allows(now);
+        });
+        if (!pace.allows(now))
+            receiver.first = from + 1;
+    }
+    receiver.again = !pace.allows(now) ? pace.next() : more ? now : ~0ull;
+    return receiver.again;
 }
 
 void Networks::report(u32 cpu, Log& log)

@@ -9,6 +9,7 @@
 #include "drivers/net/neighbours.hpp"
 #include "drivers/net/network.hpp"
 #include "drivers/net/network_recipe.hpp"
+#include "drivers/net/pace.hpp"
 #include "drivers/net/stack.hpp"
 #include "drivers/net/uplink.hpp"
 
@@ -39,8 +40,10 @@ public:
     bool has_clock() const { return outside_ != nullptr; }
     bool clock_changed() const { return stack_.clock_changed(); }   // until deadline() is asked
 
-    // Frames for this vCPU. True: there are more by now.
-    bool drain(u32 cpu);
+    // Frames for this vCPU. -> the TSC value from which to look again; ~0: not before the event.
+    u64 drain(u32 cpu);
+    // The same, where that was said.
+    u64 drain_again(u32 cpu, u64 now) { return now >= receivers_[cpu].again ? drain(cpu) : receivers_[cpu].again; }
 
     // What the parts on this vCPU have counted.
     void report(u32 cpu, Log& log);
@@ -56,6 +59,11 @@ private:
         Neighbours neighbours{Subnet{}};
         std::optional<u32> interface;                 // of the service
     };
+    struct Receiver {
+        Pace pace{1, 0};
+        u64  again = ~0ull;
+        u32  first = 0;                               // the CPU whose frames come first
+    };
     struct Wish { u32 network = 0; Forward forward; };
 
     void     find_uplink(Maker const& maker);
@@ -69,6 +77,7 @@ private:
     u32     count_ = 0, cpus_ = 0;
     u64     tsc_hz_ = 0, trunk_event_ = 0;
     Trunk*  trunks_[abi::max_cpus][abi::max_cpus] = {};   // [from][to]
+    Receiver receivers_[abi::max_cpus];
     std::span<u8> ring_space_;
     bool    owns_devices_ = false;
     Stack   stack_;                                   // vCPU 0 only

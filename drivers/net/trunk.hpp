@@ -44,14 +44,14 @@ public:
     }
 
     // ---- the reader's side ----
-    // Hands over what was there when it began: take(network, frame). True: there is more by now.
+    // Hands over what was there when it began, or less: take(network, frame) says whether to go on. True: there is more by now.
     template<class Take> bool drain(Take&& take)
     {
         sleep_.fall_asleep();
         std::atomic_thread_fence(std::memory_order_seq_cst);
         u64 const end = written_.load(std::memory_order_acquire);
         u64 at = read_.load(std::memory_order_relaxed);
-        while (at != end) {
+        for (bool go_on = true; at != end && go_on;) {
             Record const& record = *place(at);
             if (record.size == 0) {
                 at += ring_bytes - at % ring_bytes;
@@ -59,7 +59,7 @@ public:
             }
             u8* const bytes = ring_ + at % ring_bytes + sizeof(Record);
             Piece const rest{bytes + sizeof(EthernetHeader), record.size - static_cast<u32>(sizeof(EthernetHeader))};
-            take(record.network, Frame{.head = {bytes, sizeof(EthernetHeader)}, .rest = {&rest, 1}, .skip = 0, .size = record.size, .offload = record.offload});
+            go_on = take(record.network, Frame{.head = {bytes, sizeof(EthernetHeader)}, .rest = {&rest, 1}, .skip = 0, .size = record.size, .offload = record.offload});
             at += room_for(record.size);
             read_.store(at, std::memory_order_release);
         }

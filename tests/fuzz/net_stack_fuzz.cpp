@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         if (frame.size() < sizeof(EthernetHeader) || frame.size() > plain_frame)
             continue;
         wire->side.network.forward(wire->side.port, Held{frame}.frame);
-        wire->side.trunk.drain([&](u32, Frame const& answer) { fuzz::demand(answer.size >= sizeof(EthernetHeader) && answer.size <= plain_frame); });
+        wire->side.trunk.drain([&](u32, Frame const& answer) { fuzz::demand(answer.size >= sizeof(EthernetHeader) && answer.size <= plain_frame); return true; });
     }
     DnsCounters const& dns = wire->stack.dns_counters();
     fuzz::demand(dns.unanswered(wire->stack.waiting()) == 0);

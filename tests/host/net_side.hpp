@@ -26,7 +26,7 @@ struct Side {
     std::vector<Bytes> got()
     {
         std::vector<Bytes> all;
-        trunk.drain([&](u32, Frame const& frame) { all.push_back(bytes_of(frame)); });
+        trunk.drain([&](u32, Frame const& frame) { all.push_back(bytes_of(frame)); return true; });
         return all;
     }
 };

@@ -320,8 +320,23 @@ TEST_CASE("trunk: frames cross in order, a full ring refuses, and the reader is 
             CHECK(network == 3);
             CHECK(bytes_of(frame) == filled(60 + got * 37 % 5000));
             got++;
+            return true;
         }));
         CHECK(got == sent);
     }
     CHECK(sent > 1000);
+    // A reader may stop after any frame, and goes on behind it.
+    Held const three[] = {Held{filled(60), {30}}, Held{filled(61), {30}}, Held{filled(62), {30}}};
+    bool must_ring = false;
+    for (Held const& held : three)
+        CHECK(trunk->push(3, held.frame, must_ring) == Delivery::taken);
+    std::vector<usize> sizes;
+    auto const take_one = [&](u32, Frame const& frame) {
+        sizes.push_back(frame.size);
+        return false;
+    };
+    CHECK(trunk->drain(take_one));
+    CHECK(trunk->drain(take_one));
+    CHECK_FALSE(trunk->drain(take_one));
+    CHECK(sizes == std::vector<usize>{60, 61, 62});
 }

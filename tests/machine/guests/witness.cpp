@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs beside guests that misbehave, on the same CPU and with the same weight, and notices what an honest guest would: its
-// computing, its disk, its devices, its share of the time, and how long it is kept waiting. Its command line says guests=N: so
-// many share this CPU.
-#include "tests/machine/guest/virtio.hpp"
+// computing, its disk, its network, its devices, its share of the time, and how long it is kept waiting. Its command line says
+// guests=N: so many share this CPU.
+#include "tests/machine/guest/net.hpp"
 #include "tests/machine/guest/verdict.hpp"
 
 namespace kennel::guest {
 
-constinit char const* const title = "witness: same results, same disk, same devices, its share of the time, and never long without it";
+constinit char const* const title = "witness: same results, disk and devices, a quiet network, its share of the time, and never long without it";
 
 namespace {
 
@@ -16,6 +16,7 @@ constexpr u64 run_ticks = 80'000'000;
 constexpr u32 block_bytes = 4096, devices = 16, words = 16;
 
 BlockDriver<8> disk;
+NetDriver<16> card;                                   // on the witnesses' network: they send nothing until they have ended their work
 u64 pattern[block_bytes / 8], back[block_bytes / 8];
 
 // The same number each time it is computed from the same seed.
@@ -61,6 +62,7 @@ void check(Verdict& verdict)
     u64 const blocks = disk.device.capacity() * 512 / block_bytes;
     verdict.that("of at least 16 blocks", blocks >= 16);
     verdict.that("the driver is accepted", disk.begin());
+    verdict.that("there is a card", card.find() && card.begin());
     look(before);
     CpuidWords const clock = cpuid(0x15);
     u64 const slice = static_cast<u64>(clock.ecx) * clock.ebx / clock.eax / 200;     // 5 ms
@@ -97,6 +99,8 @@ void check(Verdict& verdict)
     look(after);
     verdict.equal("the same devices", static_cast<u64>(__builtin_memcmp(before, after, sizeof before)), 0);
     verdict.equal("its disk never asked for a reset", disk.device.needs_reset(), false);
+    verdict.equal("frames on its network, where nobody sends", card.waiting(), 0);
+    verdict.that("but what is sent would come", card.service_answers(1));
 }
 
 } // namespace kennel::guest
