@@ -45,12 +45,6 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     return Action::reschedule;
 }
 
-[[gnu::cold, gnu::noinline]] Action cannot_go_on(Vcpu& vcpu, char const* what, abi::StopReason reason, u32 exit_reason, u64 qualification)
-{
-    count(vcpu, ExitCounter::other);
-    return vcpu.is_service ? service_failed(vcpu, what, exit_reason) : stop_vcpu(vcpu, reason, exit_reason, qualification);
-}
-
 Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
 {
     count(vcpu, ExitCounter::port_unclaimed);
@@ -349,15 +343,10 @@ Action dispatch(Vcpu& vcpu, WindowExit)
     return Action::resume;
 }
 
-Action dispatch(Vcpu& vcpu, MachineCheckExit) { return cannot_go_on(vcpu, "machine check", abi::StopReason::mce, 0, 0); }
-Action dispatch(Vcpu& vcpu, TripleFaultExit) { return cannot_go_on(vcpu, "triple fault", abi::StopReason::triple_fault, 2, 0); }
-Action dispatch(Vcpu& vcpu, InvalidStateExit const& exit)
+[[gnu::cold]] Action dispatch(Vcpu& vcpu, FatalExit const& exit)
 {
-    return cannot_go_on(vcpu, "invalid state", abi::StopReason::invalid_state, exit.reason, exit.qualification);
-}
-Action dispatch(Vcpu& vcpu, UnsupportedExit const& exit)
-{
-    return cannot_go_on(vcpu, "unsupported exit", abi::StopReason::unsupported, exit.reason, exit.qualification);
+    count(vcpu, ExitCounter::other);
+    return vcpu.is_service ? service_failed(vcpu, exit.what, exit.reason) : stop_vcpu(vcpu, exit.why, exit.reason, exit.qualification);
 }
 
 } // namespace kennel

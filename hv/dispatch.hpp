@@ -25,9 +25,6 @@ Action dispatch(Vcpu& vcpu, InterruptExit);
 Action dispatch(Vcpu& vcpu, WatchdogExit);
 Action dispatch(Vcpu& vcpu, WindowExit);
 Action dispatch(Vcpu& vcpu, NmiExit);
-Action dispatch(Vcpu& vcpu, MachineCheckExit);
-Action dispatch(Vcpu& vcpu, TripleFaultExit);
-Action dispatch(Vcpu& vcpu, InvalidStateExit const&);
-Action dispatch(Vcpu& vcpu, UnsupportedExit const&);
+Action dispatch(Vcpu& vcpu, FatalExit const&);
 
 } // namespace kennel

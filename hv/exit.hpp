@@ -3,6 +3,7 @@
 // What a VM exit means, as values. Row 2 of the request path: arch/ fills one of these from the processor's own
 // words, dispatch.cpp has one overload for each. Nothing here knows a vendor's numbers.
 #pragma once
+#include "hv/abi/pages.hpp"
 #include "hv/address.hpp"
 
 namespace kennel {
@@ -32,9 +33,6 @@ struct InterruptExit  { u8 vector; };                    // a host vector, ackno
 struct WatchdogExit   {};                                // it has run for long without an exit
 struct WindowExit     {};                                // the guest can take an interrupt now
 struct NmiExit        {};
-struct MachineCheckExit {};
-struct TripleFaultExit {};
-struct InvalidStateExit { u32 reason; u64 qualification; };
-struct UnsupportedExit  { u32 reason; u64 qualification; };
+struct FatalExit      { char const* what; abi::StopReason why; u32 reason; u64 qualification; };   // it cannot go on; reason: the processor's number
 
 } // namespace kennel

@@ -30,16 +30,12 @@ public:
 
     template<class T> abi::Status find(u64 number, abi::Right right, T*& object) const
     {
-        object = get<T>(number, right);
-        return object ? abi::Status::ok : number < capacity && entries_[number].kind == HandleKindOf<T>::value ? abi::Status::no_right : abi::Status::bad_handle;
-    }
-
-    // The same for the request path, which asks why only when it fails: null.
-    template<class T> T* get(u64 number, abi::Right right) const
-    {
-        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value || !(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
-            return nullptr;
-        return static_cast<T*>(entries_[number].object);
+        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value) [[unlikely]]
+            return abi::Status::bad_handle;
+        if (!(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
+            return abi::Status::no_right;
+        object = static_cast<T*>(entries_[number].object);
+        return abi::Status::ok;
     }
 
     // 0 when the table is full. Number 0 is never given out.

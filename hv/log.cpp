@@ -21,25 +21,13 @@ void Line::add(std::string_view text)
             text_[length_++] = c;
 }
 
-void Line::add(Hex number)
-{
-    add("0x");
-    bool started = false;
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        u64 const digit = (number.value >> shift) & 15;
-        started = started || digit || shift == 0;
-        if (started)
-            add(std::string_view{&"0123456789abcdef"[digit], 1});
-    }
-}
-
-void Line::add_decimal(u64 number)
+void Line::add_number(u64 number, u32 base)
 {
     char digits[20];
     usize count = 0;
     do {
-        digits[count++] = static_cast<char>('0' + number % 10);
-        number /= 10;
+        digits[count++] = "0123456789abcdef"[number % base];
+        number /= base;
     } while (number);
     while (count)
         add(std::string_view{&digits[--count], 1});

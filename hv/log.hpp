@@ -16,12 +16,12 @@ struct Hex { u64 value; };
 class Line {
 public:
     void add(std::string_view text);
-    void add(Hex number);
-    void add(std::unsigned_integral auto number) { add_decimal(number); }
+    void add(Hex number) { add("0x"), add_number(number.value, 16); }
+    void add(std::unsigned_integral auto number) { add_number(number, 10); }
     std::string_view text() const { return {text_, length_}; }
 
 private:
-    void  add_decimal(u64 number);
+    void  add_number(u64 number, u32 base);
     char  text_[200];
     usize length_ = 0;
 };

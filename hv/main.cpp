@@ -57,12 +57,13 @@ bool map_memory(Machine& machine, Partition& service, u32 index, abi::ServiceIma
     return true;
 }
 
-abi::InfoPage* make_info(Machine& machine, Partition& service, u32 index, abi::ServiceImage const& image)
+bool make_info(Machine& machine, Partition& service, u32 index, abi::ServiceImage const& image)
 {
     abi::BootInfo const& boot = *machine.boot;
     auto* info = service.pool.create<abi::InfoPage>();
+    service.info = info;
     if (!info)
-        return nullptr;
+        return false;
     info->version = abi::abi_version;
     info->service = index;
     info->cpu_count = machine.cpu_count;
@@ -87,7 +88,7 @@ abi::InfoPage* make_info(Machine& machine, Partition& service, u32 index, abi::S
     memcpy(info->modules, image.modules, sizeof info->modules);
     memcpy(info->build_id, boot.build_id, sizeof info->build_id);
     u64 const at = machine.block.physical(info).value;
-    return arch::map(service, {at}, {at}, {page_size}, right_read, MemoryType::write_back) == Status::ok ? info : nullptr;
+    return arch::map(service, {at}, {at}, {page_size}, right_read, MemoryType::write_back) == Status::ok;
 }
 
 bool make_vcpu(Machine& machine, Partition& service, Cpu& cpu, abi::ServiceImage const& image)
@@ -127,34 +128,32 @@ bool make_vcpu(Machine& machine, Partition& service, Cpu& cpu, abi::ServiceImage
     return true;
 }
 
+bool make_service(Machine& machine, u32 index, abi::ServiceImage const& image)
+{
+    // Tables for all of its memory in 2 MiB leaves, its text in 4 KiB ones, and the pages of its guests' vCPUs.
+    u64 const frames = 640 + 8 * machine.cpu_count;
+    Partition* service = create_partition(machine, frames, nullptr);
+    if (!service)
+        return false;
+    service->owns_devices = image.owns_devices == 1;
+    bool complete = map_memory(machine, *service, index, image) && make_info(machine, *service, index, image);
+    if (complete && service->owns_devices)
+        arch::open_ports(*service);
+    for (u32 i = 0; complete && i < machine.cpu_count; i++)
+        complete = make_vcpu(machine, *service, *machine.cpus[i], image);
+    service->done.store(!complete, std::memory_order_relaxed);
+    return complete;
+}
+
 } // namespace
 
 void Machine::create_services()
 {
-    for (u32 index = 0; index < boot->service_count && index < abi::max_services; index++) {
-        abi::ServiceImage const& image = boot->services[index];
-        // Tables for all of its memory in 2 MiB leaves, its text in 4 KiB ones, and the pages of its guests' vCPUs.
-        u64 const frames = 640 + 8 * cpu_count;
-        Partition* service = create_partition(*this, frames, nullptr);
-        if (!service) {
-            log_line("service ", index, " not started: hv's pool is too small");
+    for (u32 index = 0; index < boot->service_count && index < abi::max_services; index++)
+        if (!make_service(*this, index, boot->services[index])) {
+            log_line("service ", index, " not started: its memory and tables do not fit hv's pool");
             control.lock()->failed = true;
-            continue;
         }
-        service->owns_devices = image.owns_devices == 1;
-        bool complete = map_memory(*this, *service, index, image);
-        service->info = complete ? make_info(*this, *service, index, image) : nullptr;
-        complete = service->info != nullptr;
-        if (complete && service->owns_devices)
-            arch::open_ports(*service);
-        for (u32 i = 0; complete && i < cpu_count; i++)
-            complete = make_vcpu(*this, *service, *cpus[i], image);
-        if (!complete) {
-            log_line("service ", index, " not started: its memory does not fit hv's pool");
-            control.lock()->failed = true;
-            service->done.store(true, std::memory_order_relaxed);
-        }
-    }
 }
 
 void run(Cpu& cpu)

@@ -55,7 +55,6 @@ struct Vcpu {
 
     // -- services --
     abi::EventPage* events = nullptr;          // shared with the service
-    HostPhysical    event_page{};
     u64         clock_deadline = ~0ull;
     u32         clock_event = 0;
     u32         index = 0;                     // which of the service's vCPUs

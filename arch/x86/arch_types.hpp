@@ -36,7 +36,7 @@ struct CpuArch {
     Vcpu*  loaded = nullptr;               // whose VMCS is current
     Vcpu*  context = nullptr;              // whose lazily switched registers are in the processor
     u64    vmxon_region = 0;               // host physical
-    u8     idle_vector = 0;                // what woke an idle CPU; 0: nothing
+    u8     noted_vector = 0;               // what interrupted hv where it lets interrupts in; 0: nothing
     u32    exits_with_if_clear = 0;        // see look_for_interrupts
     Crossing crossing;
     alignas(16) u64 gdt[7] = {};

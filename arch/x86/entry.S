@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Host vectors. hv runs with interrupts off, so an exception or an NMI here is a report, and an interrupt arrives
- * only while a CPU idles: its stub notes the vector for idle() and returns.
+ * only where hv lets it in for a moment: its stub notes the vector (see take_noted) and returns.
  */
         .text
         .altmacro
@@ -53,22 +53,12 @@ common:
 interrupt:
         push    %rax
         mov     8(%rsp), %rax
-        movb    %al, %gs:40             /* CpuArch::idle_vector */
+        movb    %al, %gs:40             /* CpuArch::noted_vector */
         pop     %rax
         add     $16, %rsp
-        /* Back with interrupts off: a second one before idle() has handled this would overwrite the note,
+        /* Back with interrupts off: a second one before this is handled would overwrite the note,
          * and the first would never be acknowledged: its class stays blocked for ever. */
         andq    $~0x200, 16(%rsp)
         iretq
-
-        /* void host_sleep(): one wait for an interrupt. STI's shadow covers HLT, so none is lost between them. */
-        .globl  host_sleep
-        .type   host_sleep, @function
-host_sleep:
-        sti
-        hlt
-        cli
-        ret
-        .size   host_sleep, . - host_sleep
 
         .section .note.GNU-stack, "", @progbits

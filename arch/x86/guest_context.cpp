@@ -70,12 +70,9 @@ void debug_registers_exit(Vcpu& vcpu)
 void reset_extended_state(GuestContext& context)
 {
     // SDM, "FXSAVE Area": FCW and MXCSR as after reset; an empty XSTATE_BV makes XRSTOR initialise the rest.
-    u8* area = static_cast<u8*>(context.extended);
-    memset(area, 0, page_size);
-    area[0] = 0x7f;
-    area[1] = 0x03;
-    area[24] = 0x80;
-    area[25] = 0x1f;
+    memset(context.extended, 0, page_size);
+    static_cast<u16*>(context.extended)[0] = 0x37f;
+    static_cast<u16*>(context.extended)[12] = 0x1f80;
 }
 
 void drop_context(Cpu& cpu, Vcpu& vcpu)

@@ -8,11 +8,11 @@
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/registers.hpp"
 #include "hv/log.hpp"
+#include <cstring>
 
 extern "C" {
 extern char host_vectors[];
 void host_exception(kennel::u64* frame);
-void host_sleep();
 }
 
 namespace kennel::arch {
@@ -82,7 +82,6 @@ void setup_stacks(Machine& machine, Cpu& cpu)
     cpu.arch.task.ist[0] = base + 0x7000;
     cpu.arch.task.ist[1] = base + 0x9000;
     cpu.arch.task.ist[2] = base + 0xc000;
-    cpu.arch.task.rsp[0] = base + 0x5000;
     cpu.arch.task.io_map = sizeof(TaskState);
     if (cpu.index == 0)
         fill_idt();
@@ -94,8 +93,7 @@ void load_tables(Cpu& cpu)
     u64 const task = reinterpret_cast<u64>(&cpu.arch.task);
     u64 const table[7] = {0, 0x00af'9b00'0000'ffff, 0x00cf'9300'0000'ffff, 0, 0,
                           (sizeof(TaskState) - 1) | ((task & 0xff'ffff) << 16) | (0x89ull << 40) | ((task >> 24 & 0xff) << 56), task >> 32};
-    for (unsigned i = 0; i < 7; i++)
-        cpu.arch.gdt[i] = table[i];
+    memcpy(cpu.arch.gdt, table, sizeof table);
     lgdt({sizeof cpu.arch.gdt - 1, reinterpret_cast<u64>(cpu.arch.gdt)});
     lidt({sizeof idt - 1, idt_base()});
     asm volatile("push %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1: mov %w1, %%ss; mov %w1, %%ds; mov %w1, %%es; mov %w2, %%fs; mov %w2, %%gs"
@@ -104,25 +102,27 @@ void load_tables(Cpu& cpu)
     wrmsr(Msr::gs_base, reinterpret_cast<u64>(&cpu.arch));
 }
 
+// What a stub of entry.S noted is handled like an exit of that kind. False: nothing came.
+static bool take_noted(Cpu& cpu)
+{
+    u8 const vector = cpu.arch.noted_vector;
+    cpu.arch.noted_vector = 0;
+    if (vector)
+        host_interrupt(cpu, vector);
+    return vector != 0;
+}
+
 void take_pending_interrupts(Cpu& cpu)
 {
-    do {
-        cpu.arch.idle_vector = 0;
+    do
         asm volatile("sti; nop; cli" : : : "memory");
-        if (u8 const vector = *const_cast<u8 volatile*>(&cpu.arch.idle_vector))
-            host_interrupt(cpu, vector);
-        else
-            return;
-    } while (true);
+    while (take_noted(cpu));
 }
 
 void idle(Cpu& cpu)
 {
-    // Whatever woke this CPU is handled like an exit of that kind; hv decides afterwards whether somebody can run.
-    cpu.arch.idle_vector = 0;
-    host_sleep();
-    if (u8 const vector = *const_cast<u8 volatile*>(&cpu.arch.idle_vector))
-        host_interrupt(cpu, vector);
+    asm volatile("sti; hlt; cli" : : : "memory");   // STI's shadow covers HLT, so no interrupt is lost between them
+    take_noted(cpu);                           // hv decides afterwards whether somebody can run
 }
 
 } // namespace kennel::arch

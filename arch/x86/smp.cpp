@@ -9,7 +9,7 @@
 #include <cstring>
 
 extern "C" {
-extern char trampoline[], trampoline_end[], trampoline_data[], trampoline_gdt_base[], trampoline_jump32[], trampoline_jump64[];
+extern char trampoline[], trampoline_end[], trampoline_data[];
 [[noreturn]] void other_cpu_main(kennel::Cpu* cpu);
 }
 
@@ -21,25 +21,12 @@ struct TrampolineData { u64 cr3, stack; Cpu* cpu; void (*entry)(Cpu*); };
 
 std::atomic<bool> services_ready{false};
 
-void add_to_word(char* page, char const* field, u64 by)
-{
-    u32 value;
-    char* at = page + (field - trampoline);
-    memcpy(&value, at, sizeof value);
-    value += static_cast<u32>(by);
-    memcpy(at, &value, sizeof value);
-}
-
 } // namespace
 
 // Copied while the loader's tables are still in use, since hv's own map the page read-only.
 void place_trampoline(Machine& machine)
 {
-    u64 const base = machine.boot->trampoline;
-    char* page = reinterpret_cast<char*>(base);
-    memcpy(page, trampoline, static_cast<usize>(trampoline_end - trampoline));
-    for (char const* field : {trampoline_gdt_base, trampoline_jump32, trampoline_jump64})
-        add_to_word(page, field, base);
+    memcpy(reinterpret_cast<char*>(machine.boot->trampoline), trampoline, static_cast<usize>(trampoline_end - trampoline));
 }
 
 void start_other_cpus(Machine& machine)

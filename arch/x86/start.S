@@ -32,12 +32,16 @@ trampoline:
         mov     %ax, %ds
         movzwl  %ax, %ebx
         shl     $4, %ebx                /* ebx: physical address of this page */
-        /* The pointers inside the page are filled in for its place. */
+        /* The pointers inside the page, for where it is. */
+        .irp    target, _gdt, 32, 64
+        lea     (trampoline\target - trampoline)(%ebx), %eax
+        mov     %eax, (to_trampoline\target - trampoline)
+        .endr
         lgdtl   (trampoline_gdtr - trampoline)
         mov     %cr0, %eax
         or      $1, %eax
         mov     %eax, %cr0
-        ljmpl   *(trampoline_jump32 - trampoline)
+        ljmpl   *(to_trampoline32 - trampoline)
         .code32
 trampoline32:
         mov     $0x10, %ax
@@ -55,7 +59,7 @@ trampoline32:
         mov     %cr0, %eax
         or      $0x80010000, %eax       /* PG, WP */
         mov     %eax, %cr0
-        ljmpl   *(trampoline_jump64 - trampoline)(%ebx)
+        ljmpl   *(to_trampoline64 - trampoline)(%ebx)
         .code64
 trampoline64:
         mov     (trampoline_data - trampoline + 8)(%rbx), %rsp
@@ -72,18 +76,12 @@ trampoline_gdt:
         .quad   0x00cf9b000000ffff      /* 0x18: 32-bit code */
 trampoline_gdtr:
         .word   31
-        .globl  trampoline_gdt_base
-trampoline_gdt_base:
-        .long   trampoline_gdt - trampoline
-        .balign 4
-        .globl  trampoline_jump32, trampoline_jump64
-trampoline_jump32:
-        .long   trampoline32 - trampoline
-        .word   0x18
-        .balign 4
-trampoline_jump64:
-        .long   trampoline64 - trampoline
-        .word   0x08
+to_trampoline_gdt:
+        .long   0
+to_trampoline32:
+        .long   0, 0x18
+to_trampoline64:
+        .long   0, 0x08
         .balign 8
 trampoline_data:                        /* TrampolineData in smp.cpp: cr3, stack, Cpu, entry */
         .quad   0, 0, 0, 0

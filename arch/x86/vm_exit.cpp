@@ -59,6 +59,22 @@ struct ExitInterruption {
 constexpr u8 invalid_opcode = 6, general_protection = 13;
 constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14;
 
+// Whatever it is, this vCPU does not go on.
+[[gnu::noinline, gnu::cold]] Action decode_fatal(Vcpu& vcpu, ExitReason reason)
+{
+    using R = ExitReason;
+    using abi::StopReason;
+    u32 const number = static_cast<u32>(reason);
+    switch (reason) {
+    case R::triple_fault:        return dispatch(vcpu, FatalExit{"triple fault", StopReason::triple_fault, number, 0});
+    case R::exception_or_nmi: case R::entry_machine_check:
+                                 return dispatch(vcpu, FatalExit{"machine check", StopReason::mce, 0, 0});
+    case R::entry_invalid_state: case R::entry_msr_loading:
+                                 return dispatch(vcpu, FatalExit{"invalid state", StopReason::invalid_state, number, vmread(vmcs::exit_qualification)});
+    default:                     return dispatch(vcpu, FatalExit{"unsupported exit", StopReason::unsupported, number, vmread(vmcs::exit_qualification)});
+    }
+}
+
 // INS and OUTS: their memory operand is the service's to find.
 [[gnu::noinline, gnu::cold]] Action decode_string_port(Vcpu& vcpu, u64 q)
 {
@@ -86,7 +102,7 @@ Action decode_port(Vcpu& vcpu)
         return dispatch(vcpu, NmiExit{});
     }
     if (vector == 18)
-        return dispatch(vcpu, MachineCheckExit{});
+        return decode_fatal(vcpu, ExitReason::exception_or_nmi);
     bool const has_error = ExitInterruption::HasError::get(information);
     return dispatch(vcpu, ExceptionExit{vector, has_error, has_error ? vmread(vmcs::exit_error_code) : 0, vmread(vmcs::exit_qualification)});
 }
@@ -98,7 +114,7 @@ Action decode_port(Vcpu& vcpu)
     using Register = ControlExit::Register;
     // CLTS and LMSW touch guest-owned bits only, so they exit for a service alone; CR3 never exits.
     if (access > 1 || (which != 0 && which != 4 && which != 8))
-        return dispatch(vcpu, UnsupportedExit{28, q});
+        return decode_fatal(vcpu, ExitReason::control_register);
     u8 const general = ControlQualification::General::get(q);
     if (general == 4) [[unlikely]]
         vcpu.registers().rsp = vmread(vmcs::guest_rsp);
@@ -131,15 +147,11 @@ Action decode(Vcpu& vcpu, u16 reason)
     case R::preemption_timer:   return dispatch(vcpu, WatchdogExit{});
     case R::xsetbv:             return dispatch(vcpu, XsetbvExit{});
     case R::invd: case R::wbinvd:  return dispatch(vcpu, CacheExit{});
-    case R::triple_fault:       return dispatch(vcpu, TripleFaultExit{});
-    case R::entry_invalid_state: case R::entry_msr_loading:
-                             return dispatch(vcpu, InvalidStateExit{reason, vmread(vmcs::exit_qualification)});
-    case R::entry_machine_check: return dispatch(vcpu, MachineCheckExit{});
     case R::vmclear: case R::vmlaunch: case R::vmptrld: case R::vmptrst: case R::vmread: case R::vmresume: case R::vmwrite: case R::vmxoff: case R::vmxon:
     case R::invept: case R::invvpid: case R::getsec: case R::mwait: case R::monitor:
                              return dispatch(vcpu, DeniedExit{invalid_opcode, false});
     case R::rdpmc:              return dispatch(vcpu, DeniedExit{general_protection, true});
-    default:                    return dispatch(vcpu, UnsupportedExit{reason, vmread(vmcs::exit_qualification)});
+    default:                    return decode_fatal(vcpu, static_cast<R>(reason));
     }
 }
 

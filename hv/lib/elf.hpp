@@ -78,13 +78,10 @@ public:
                 continue;
             if (image.count_ == max_segments)
                 return std::unexpected(ElfError::too_many_segments);
-            auto const segment = check(program, file);
-            if (!segment)
-                return std::unexpected(segment.error());
-            image.segments_[image.count_++] = *segment;
+            ElfSegment const& segment = image.segments_[image.count_++] = TRY(check(program, file));
             // A kernel is entered at its physical address; it counts as well.
-            for (u64 const base : {segment->virtual_base, segment->physical_base})
-                entry_found |= segment->executable && image.entry_ >= base && image.entry_ - base < segment->memory_size;
+            for (u64 const base : {segment.virtual_base, segment.physical_base})
+                entry_found |= segment.executable && image.entry_ >= base && image.entry_ - base < segment.memory_size;
         }
         if (image.count_ == 0)
             return std::unexpected(ElfError::no_segments);

@@ -14,8 +14,7 @@ namespace kennel::fake {
 
 // Any exit, as a test scripts it.
 using VmExit = std::variant<CpuidExit, HypercallExit, HaltExit, PortExit, StringPortExit, MemoryExit, MsrReadExit, MsrWriteExit, ControlExit, DebugRegisterExit,
-                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WatchdogExit, WindowExit, NmiExit, MachineCheckExit,
-                            TripleFaultExit, InvalidStateExit, UnsupportedExit>;
+                            XsetbvExit, CacheExit, DeniedExit, ExceptionExit, InterruptExit, WatchdogExit, WindowExit, NmiExit, FatalExit>;
 
 struct Page { alignas(page_size) u8 bytes[page_size]; };
 

@@ -44,7 +44,7 @@ VmExit guest_exit(Input& input)
     case 11: return InterruptExit{HostVector::timer};
     case 12: return InterruptExit{input.take<u8>()};
     case 13: return WindowExit{};
-    case 14: return (how & 16) ? VmExit{TripleFaultExit{}} : VmExit{InvalidStateExit{33, 0}};
+    case 14: return (how & 16) ? VmExit{FatalExit{"triple fault", abi::StopReason::triple_fault, 2, 0}} : VmExit{FatalExit{"invalid state", abi::StopReason::invalid_state, 33, 0}};
     default: return DebugRegisterExit{};
     }
 }

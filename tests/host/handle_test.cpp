@@ -20,7 +20,7 @@ namespace {
 template<class T> bool holds(HandleTable const& table, T const* object)
 {
     for (u64 number = 0; number < HandleTable::capacity; number++)
-        if (table.get<T>(number, abi::Right::all) == object)
+        if (T* found = nullptr; table.find(number, abi::Right::all, found) == Status::ok && found == object)
             return true;
     return false;
 }

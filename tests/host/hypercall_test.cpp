@@ -126,7 +126,7 @@ TEST_CASE("hypercall: the machine goes off when every service has nothing left t
 TEST_CASE("hypercall: a broken service counts as done and failed")
 {
     FakeMachine m{1, 2};
-    m.exit(TripleFaultExit{});
+    m.exit(FatalExit{"triple fault", abi::StopReason::triple_fault, 2, 0});
     REQUIRE(m.cpu().current == &m.service(0, 1));
     CHECK(m.power.empty());
     m.call(Call::machine_power, 0, 0);
@@ -144,7 +144,7 @@ TEST_CASE("hypercall: who starts a vCPU has something to do again; a reset is th
     CHECK(m.power.empty());
     m.call(Call::wait);
     REQUIRE(m.cpu().current == guest.vcpu);
-    m.exit(TripleFaultExit{});
+    m.exit(FatalExit{"triple fault", abi::StopReason::triple_fault, 2, 0});
     m.call(Call::machine_power, 1);
     CHECK(m.power == std::vector{FakeMachine::Power::reset});
 }
