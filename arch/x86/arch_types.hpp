@@ -60,8 +60,7 @@ struct VcpuArch {
     u64   vmcs = 0;                        // host physical
     GuestContext context;
     CpuidTable const* cpuid = nullptr;
-    static constexpr u64 kept_at_reset[3] = {0xc06, 0, 1};   // MTRR default type (enabled, write-back), TSC adjust, MISC_ENABLE (fast strings)
-    u64   kept[3] = {kept_at_reset[0], kept_at_reset[1], kept_at_reset[2]};   // what a guest wrote there, without effect
+    u64   kept[3] = {};                    // MSRs it may write without effect: MTRR default type, TSC adjust, MISC_ENABLE
 };
 
 // Second-level address space: EPT. Its tables come from the partition's pool.

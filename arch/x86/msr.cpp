@@ -32,7 +32,7 @@ constexpr Row rows[] = {
     { Msr::mtrr_cap,          Rule::constant,     0,       "no variable or fixed ranges: EPT has the types" },
     { Msr::mcg_cap,           Rule::constant,     0,       "no machine-check banks: the machine's are not the guest's" },
     { Msr::mcg_status,        Rule::ignore,       0,       "goes with it" },
-    { Msr::misc_enable,       Rule::kept,         2,       "fast strings on; read at start by every kernel" },
+    { Msr::misc_enable,       Rule::kept,         2,       "fast strings as the machine has them; read at start by every kernel" },
     { Msr::debugctl,          Rule::ignore,       0,       "LBR and BTS are off (XSA-269): what is written stays 0" },
     { Msr::pat,               Rule::pat,          0,       "in the VMCS; checked as the processor would" },
     { Msr::mtrr_def_type,     Rule::kept,         0,       "Linux turns it off and on around its PAT setup" },

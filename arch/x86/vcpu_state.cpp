@@ -97,7 +97,9 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
         vcpu.arch.context.extended = area;
         vcpu.arch.context.cr2 = state.cr2;
         reset_extended_state(vcpu.arch.context);
-        memcpy(vcpu.arch.kept, VcpuArch::kept_at_reset, sizeof vcpu.arch.kept);
+        // MTRRs on, all write-back; and whether REP MOVS and STOS are fast is the machine's to say, as in CPUID 7.
+        u64 const kept[] = {0xc06, 0, rdmsr(Msr::misc_enable) & 1};
+        memcpy(vcpu.arch.kept, kept, sizeof vcpu.arch.kept);
         vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
     }
     return abi::Status::ok;

@@ -78,26 +78,23 @@ requests_initrd() {
         --add=scripts/floor=tests/bench/linux/floor.sh || fail "no initrd"
 }
 
-# linux_on_kennel LABEL ARGUMENTS: that guest, with a disk and two cards
+# linux_on_kennel LABEL: that guest, with a disk and two cards
 linux_on_kennel() {
     local initrd description=$logs/$1.json
     initrd=$(requests_initrd) || exit 1
     cat > "$description" <<END
 { "networks": [ { "name": "wire", "mode": "isolated" } ],
   "guests": [ { "name": "bench", "memory": "128m", "kernel": "$kernel", "initrd": "$initrd",
-                "arguments": "quiet mitigations=off rdinit=/bin/begin kennel.script=requests $2",
+                "arguments": "quiet mitigations=off rdinit=/bin/begin kennel.script=requests",
                 "disks": [ { "size": "16m" } ], "cards": [ { "network": "wire" }, { "network": "wire" } ] } ] }
 END
     kennel_machine "$1" 900 --machine="$description"
 }
 
-# Once as it is, and once without fast strings: the bare machine's Linux does without, too, as Bochs has no IA32_MISC_ENABLE that offers them.
 kennel_requests() {
-    linux_on_kennel kennel-requests ""
+    linux_on_kennel kennel-requests
     counts facts "$logs/kennel-requests" request kennel
     counts boot "$logs/kennel-requests" kennel start 1
-    linux_on_kennel kennel-no-erms clearcpuid=erms
-    { counts facts "$logs/kennel-no-erms" request kennel; counts boot "$logs/kennel-no-erms" kennel start 1; } | awk '{ $1 = "no-erms"; print }'
 }
 
 # The same guest on QEMU with KVM; and the floor: the same Linux on the bare machine, with requests of null_blk.
@@ -105,8 +102,8 @@ peer_requests() {
     local guest initrd file roms=()
     guest=$(requests_initrd) || exit 1
     bare_machine floor 600 256 "$guest" "rdinit=/bin/begin kennel.script=floor"
-    { counts facts "$logs/floor" request floor | grep -v -e '-exits ' -e '-interrupts '; counts boot "$logs/floor" floor 0 1; } |
-        awk '{ print; $1 = "no-erms"; print }'
+    counts facts "$logs/floor" request floor | grep -v -e '-exits ' -e '-interrupts '
+    counts boot "$logs/floor" floor 0 1
     for file in /usr/share/qemu/{kvmvapic.bin,linuxboot_dma.bin} /usr/share/seabios/bios-256k.bin; do roms+=(--add=qemu/"${file##*/}"="$file"); done
     # shellcheck disable=SC2046,SC2086
     initrd=$(tools/initrd --output="$logs/peer-requests.img" $(with_modules $kvm_modules) "${roms[@]}" --program=qemu-system-x86_64 --add=bin/begin="$programs/begin" \

@@ -107,17 +107,12 @@ std::optional<double> Row::ratio() const
 std::vector<Row> rows_of(Facts const& facts)
 {
     std::vector<Row> rows;
-    auto const add = [&](Known const& one, std::string const& group) {
-        Row row{.group = group, .name = one.name, .label = one.label, .goal = one.goal, .goal_of_exits = one.goal_of_exits, .kennel = facts.find(group, one.name, "kennel"),
-                .kvm = facts.find(group, one.name, "kvm"), .floor = facts.find(group, one.name, "floor")};
+    for (Known const& one : known) {
+        Row row{.group = one.group, .name = one.name, .label = one.label, .goal = one.goal, .goal_of_exits = one.goal_of_exits,
+                .kennel = facts.find(one.group, one.name, "kennel"), .kvm = facts.find(one.group, one.name, "kvm"), .floor = facts.find(one.group, one.name, "floor")};
         if (row.kennel || row.kvm || row.floor)
             rows.push_back(std::move(row));
-    };
-    for (Known const& one : known)
-        add(one, one.group);
-    for (Known const& one : known)                       // the guest's kernel without fast strings
-        if (std::string_view{one.group} == "request" || std::string_view{one.group} == "boot")
-            add(one, "no-erms");
+    }
     add_growth(facts, rows);
     std::set<std::string> names;
     for (Row const& row : rows)
