@@ -34,6 +34,53 @@ struct Header {
 static_assert(sizeof(Header) == 12);
 constexpr u8 needs_checksum = 1, tcp4 = 1, tcp6 = 4;
 
+// The header of a received frame in its first buffer, nearly always in one piece. How many buffers it takes is known last.
+class HeaderPlace {
+public:
+    explicit HeaderPlace(Header const& header) : header_{header} {}
+
+    bool is_whole() const { return done_ == sizeof header_; }
+    // As much of it as is left and finds room in the front of the piece, which becomes that much shorter. -> how much
+    u32  put(Segment& piece)
+    {
+        if (done_ == 0 && piece.size >= sizeof header_) [[likely]] {
+            __builtin_memcpy(piece.data, &header_, sizeof header_);
+            buffers_[0] = piece.data + offsetof(Header, buffers);
+            buffers_[1] = buffers_[0] + 1;
+            return pass(piece, sizeof header_);
+        }
+        return is_whole() ? 0 : put_bytes(piece);
+    }
+    void set_buffers(u16 count)
+    {
+        *buffers_[0] = static_cast<u8>(count);
+        *buffers_[1] = static_cast<u8>(count >> 8);
+    }
+
+private:
+    u32  pass(Segment& piece, u32 bytes)
+    {
+        piece.data += bytes;
+        piece.size -= bytes;
+        done_ += bytes;
+        return bytes;
+    }
+    [[gnu::noinline]] u32 put_bytes(Segment& piece)
+    {
+        u32 put = 0;
+        for (; !is_whole() && piece.size; put += pass(piece, 1)) {
+            if (done_ >= offsetof(Header, buffers))
+                buffers_[done_ - offsetof(Header, buffers)] = piece.data;
+            *piece.data = reinterpret_cast<u8 const*>(&header_)[done_];
+        }
+        return put;
+    }
+
+    Header header_;
+    u32    done_ = 0;                                 // bytes
+    u8*    buffers_[2] = {};
+};
+
 constexpr u32 link_overhead = 14 + 4;                 // Ethernet header and a tag
 
 // Nothing: a kind of segmentation that was not offered.
@@ -210,9 +257,7 @@ Delivery VirtioNet::place(Frame const& frame)
 {
     Queue& queue = transport.queue(receive_queue);
     net::FrameReader reader{frame};
-    Header const header = header_of(frame.offload);
-    u8 const* const header_bytes = reinterpret_cast<u8 const*>(&header);
-    u8* count[2] = {};                                // where the number of buffers goes, in the first of them
+    HeaderPlace header{header_of(frame.offload)};
     u16 used = 0;
     do {
         Queue::Taken const taken = queue.take(received_);
@@ -224,15 +269,9 @@ Delivery VirtioNet::place(Frame const& frame)
             transport.break_down();
             return Delivery::down;
         }
-        u32 written = 0, of_header = used ? sizeof header : 0;
+        u32 written = 0;
         for (Segment piece : received_.output()) {
-            while (of_header < sizeof header && piece.size) {
-                if (of_header >= offsetof(Header, buffers))
-                    count[of_header - offsetof(Header, buffers)] = piece.data;
-                *piece.data++ = header_bytes[of_header++];
-                piece.size--;
-                written++;
-            }
+            written += header.put(piece);
             while (piece.size) {
                 auto const part = reader.next(piece.size);
                 if (part.empty())
@@ -245,13 +284,12 @@ Delivery VirtioNet::place(Frame const& frame)
         }
         queue.give_back(received_.head, written);
         used++;
-        if (of_header < sizeof header || (reader.left() && !mergeable_) || written == 0) {
+        if (!header.is_whole() || (reader.left() && !mergeable_) || written == 0) {
             queue.undo(used);                         // its buffers are too small for this frame
             return Delivery::oversized;
         }
     } while (reader.left());
-    *count[0] = static_cast<u8>(used);
-    *count[1] = static_cast<u8>(used >> 8);
+    header.set_buffers(used);
     if (queue.publish())
         interrupt(receive_queue);
     return Delivery::taken;

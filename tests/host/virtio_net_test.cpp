@@ -143,6 +143,29 @@ TEST_CASE("virtio-net: a frame goes from one guest's buffers into the other's")
     CHECK(lan.a.card.transport.config[5] == 1);        // the address it was given
 }
 
+TEST_CASE("virtio-net: a received frame's header may lie in pieces of any size")
+{
+    for (u32 const first : {1u, 5u, 10u, 11u, 12u, 13u}) {
+        Lan lan;
+        u64 const table = lan.b.rings(0);
+        lan.b.put(table, wire::Descriptor{0x80000, first, wire::descriptor::write | wire::descriptor::next, 1});
+        lan.b.put(table + 16, wire::Descriptor{0x90000, 2, wire::descriptor::write | wire::descriptor::next, 2});
+        lan.b.put(table + 32, wire::Descriptor{0xa0000, 2048, wire::descriptor::write, 0});
+        lan.b.put<u16>(table + 0x1002, 1);
+        lan.a.send(small());
+        REQUIRE(lan.b.used(0) == 1);
+        Bytes got;
+        for (auto const& [at, size] : {std::pair{0x80000u, first}, {0x90000u, 2u}, {0xa0000u, 2048u}}) {
+            auto const part = lan.b.memory.span(at, size);
+            got.insert(got.end(), part.begin(), part.end());
+        }
+        CHECK(Bytes(got.begin(), got.begin() + 12) == Bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0});
+        CHECK(lan.b.get<u32>(table + 0x2008) == 12 + small().size());
+        got.resize(12 + small().size());
+        CHECK(Bytes(got.begin() + 12, got.end()) == small());
+    }
+}
+
 TEST_CASE("virtio-net: a frame of many segments crosses once, over as many buffers as it takes")
 {
     Lan lan;
