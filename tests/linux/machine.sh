@@ -22,7 +22,8 @@ prepare() {
     [ -x "$build/kennel" ] && [ -x "$build/tests/linux/ticks" ] || { fail "everything: $build is not built"; return 1; }
     { read -r kernel; read -r _; read -r version; } < <(tools/kernel 2> "$logs/kernel.err") || { fail "everything: no kernel: $(tail -n 1 "$logs/kernel.err")"; return 1; }
     initrd=$(tools/initrd --output="$logs/initrd.img" --add=bin/ticks="$build/tests/linux/ticks" --add=scripts/session=tests/linux/scripts/session \
-             --add=scripts/console=tests/linux/scripts/console --add=scripts/crash=tests/linux/scripts/crash --add=scripts/neighbour=tests/linux/scripts/neighbour 2> "$logs/initrd.err") ||
+             --add=scripts/console=tests/linux/scripts/console --add=scripts/crash=tests/linux/scripts/crash --add=scripts/neighbour=tests/linux/scripts/neighbour \
+             --add=scripts/network=tests/linux/scripts/network --add=scripts/wire=tests/linux/scripts/wire 2> "$logs/initrd.err") ||
         { fail "everything: no initrd: $(tail -n 1 "$logs/initrd.err")"; return 1; }
     # In a subshell, so that this failure is not one of the run's.
     [[ $(false; judge 'a lie' "$(true)") == 'FAIL linux a lie: ' ]] && [[ $(true; judge 'a truth' "$(false)") == 'PASS linux a truth' ]] ||
@@ -96,11 +97,11 @@ linux() {
     shift 3
     guest "$name" "$memory" "$kernel" initrd "$initrd" arguments "$arguments kennel.me=$name" "$@"
 }
-# describe LABEL SERVICES GUEST...: the description's path
+# describe LABEL SERVICES GUEST...: the description's path; with $networks, if there are any
 describe() {
     local path=$logs/$1.json services=$2 separator=
     shift 2
-    { echo "{ \"services\": [ $services ], \"guests\": ["
+    { echo "{ \"services\": [ $services ], \"networks\": [ ${networks:-} ], \"guests\": ["
       for text in "$@"; do echo "$separator $text"; separator=,; done
       echo '] }'; } > "$path"
     echo "$path"

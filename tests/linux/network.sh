@@ -46,3 +46,17 @@ part_ssh() {
     [ "$(counter unanswered)" = 0 ] && [ "$(counter 'DNS questions')" -ge 2 ]; judge "ssh: every question to the name server was answered" "$(grep -a 'DNS questions' "$at.log")"
     [ "$(counter 'NAT out')" -gt 0 ] && [ "$(counter 'link changes')" = 0 ]; judge "ssh: the counters have seen it" "$(grep -a 'uplink: ' "$at.log" | tail -n 2)"
 }
+
+# QEMU takes the card and the forwards, on 127.0.0.1 only. Where it has no VT-x, the loader refuses that processor then.
+part_qemu() {
+    local tcp_port udp_port where
+    tcp_port=$(free_port) udp_port=$(free_port)
+    start qemu 200 --emulator=qemu --net --forward="tcp:$tcp_port:22" --forward="udp:$udp_port:53" 128m "$kernel" --initrd="$initrd" quiet kennel.script=poweroff
+    where=$(until listeners "$tcp_port" tcp || ! kill -0 "$process" 2> /dev/null; do sleep 0.1; done; listeners "$udp_port" udp)
+    finish
+    [ "$where" = $'0100007F\n0100007F' ];                  judge "qemu: it listens for the forwards on 127.0.0.1 only" "it listens on '${where//$'\n'/, }': $(last)"
+    [ "$status" -eq 0 ] || { [ "$status" -eq 3 ] && grep -q 'cannot start: .*VT-x' "$at.err"; }
+    judge "qemu: with a card it starts as far as without" "status $status: $(last)"
+}
+# listeners PORT tcp|udp: the local addresses, as /proc writes them, on which somebody listens; fails when there are none
+listeners() { awk -v port="$(printf ':%04X' "$1")" 'FNR > 1 && substr($2, 9) == port && ($4 == "0A" || $4 == "07") { print substr($2, 1, 8); found = 1 } END { exit !found }' "/proc/net/$2" "/proc/net/${2}6" 2> /dev/null; }
