@@ -26,12 +26,15 @@ inline Status reply(u64 vcpu) { return hypercall(abi::Call::reply, vcpu).status;
 inline Answer partition_create(u64 frames) { return hypercall(abi::Call::partition_create, frames); }
 inline Status partition_destroy(u64 partition) { return hypercall(abi::Call::partition_destroy, partition).status; }
 
-// Guest RAM: everything allowed, write-back.
-inline Status map_ram(u64 partition, u64 guest, u64 host, u64 bytes)
+// Guests' memory is write-back. RAM: everything is allowed; what is shared: all but writing.
+inline constexpr u64 ram_rights = 7, shared_rights = static_cast<u64>(abi::MapRights::read) | static_cast<u64>(abi::MapRights::execute);
+inline Status memory_map(u64 partition, u64 guest, u64 host, u64 bytes, u64 rights)
 {
-    constexpr u64 everything = 7;
-    return hypercall(abi::Call::memory_map, partition, guest, host, bytes, everything | static_cast<u64>(abi::MemoryType::write_back) << 8).status;
+    return hypercall(abi::Call::memory_map, partition, guest, host, bytes, rights | static_cast<u64>(abi::MemoryType::write_back) << 8).status;
 }
+inline Status map_ram(u64 partition, u64 guest, u64 host, u64 bytes) { return memory_map(partition, guest, host, bytes, ram_rights); }
+// No CPU has a translation left when it returns.
+inline Status memory_unmap(u64 partition, u64 guest, u64 bytes) { return hypercall(abi::Call::memory_unmap, partition, guest, 0, bytes).status; }
 
 // -> first: handle, second: GPA of the intercept page.
 struct VcpuRecipe { u64 partition, cpu, badge, weight, apic_id; };

@@ -35,6 +35,7 @@ struct DiskRecipe {
     std::string_view  serial() const { return text(entry.serial); }
     bool has(abi::DiskOption option) const { return (entry.options & static_cast<u32>(option)) != 0; }
     bool read_only() const { return has(abi::DiskOption::read_only); }
+    bool is_area() const { return entry.kind == abi::MediumKind::area; }
     // Who writes to the medium itself.
     bool changes_medium() const { return !read_only() && entry.overlay == 0; }
 
@@ -64,10 +65,11 @@ struct DiskRecipe {
         u32 const service = manifest.guest(entry.guest).service;
         if (!is_printable(recipe.serial()))
             return Err(serial);
-        if (entry.kind > abi::MediumKind::drive)
+        if (entry.kind > abi::MediumKind::area)
             return Err(kind);
-        if ((entry.options & ~15u) != 0 || (label && uuid) || ((label || uuid) && !is_drive) || (recipe.read_only() && entry.overlay != 0) ||
-            (recipe.has(abi::DiskOption::write_through) && (!is_drive || !recipe.changes_medium())))
+        if ((entry.options & ~31u) != 0 || (label && uuid) || ((label || uuid) && !is_drive) || (recipe.read_only() && entry.overlay != 0) ||
+            (recipe.has(abi::DiskOption::write_through) && (!is_drive || !recipe.changes_medium())) ||
+            (recipe.is_area() ? !recipe.read_only() : recipe.has(abi::DiskOption::lazy)))
             return Err(options);
         bool const wants_bytes = entry.kind == abi::MediumKind::memory;
         if (wants_bytes ? entry.bytes == 0 || entry.bytes > largest || entry.bytes % sector_bytes != 0 : entry.bytes != 0)
@@ -78,7 +80,7 @@ struct DiskRecipe {
             return Err(source);
         if (is_drive && manifest.service(service).owns_devices == 0)
             return Err(devices);
-        if (entry.kind == abi::MediumKind::module) {
+        if (entry.kind == abi::MediumKind::module || recipe.is_area()) {
             if (entry.source >= manifest.file_count() || !ManifestReader::belongs_to(manifest.file(entry.source), service))
                 return Err(source);
             if (recipe.changes_medium() && users_of(manifest, entry.source, service) != 1)
@@ -97,7 +99,7 @@ private:
         return !name.empty() && std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~'; });
     }
 
-    // How often a file of this service is used: as kernel, as initrd, as a disk.
+    // How often a file of this service is used: as kernel, as initrd, as a disk or an area.
     static u32 users_of(ManifestReader const& manifest, u32 file, u32 service)
     {
         u32 count = 0;
@@ -105,7 +107,7 @@ private:
             if (auto const guest = manifest.guest(i); guest.service == service)
                 count += (guest.kernel == file) + (guest.initrd == file);
         for (u32 i = 0; i < manifest.disk_count(); i++)
-            if (auto const disk = manifest.disk(i); disk.kind == abi::MediumKind::module && disk.source == file)
+            if (auto const disk = manifest.disk(i); (disk.kind == abi::MediumKind::module || disk.kind == abi::MediumKind::area) && disk.source == file)
                 count += disk.guest < manifest.guest_count() && manifest.guest(disk.guest).service == service;
         return count;
     }

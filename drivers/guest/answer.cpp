@@ -55,6 +55,42 @@ End answer_port(Guest& guest)
     return after(guest);
 }
 
+End inject_general_protection(abi::InterceptPage& page)
+{
+    page.reply.action = abi::ReplyAction::inject;
+    page.reply.vector = general_protection;
+    page.reply.has_error = 1;
+    page.reply.error_code = 0;
+    return {};
+}
+
+// A guest's own area, which it can only read: a page that is not there yet is mapped, a write changes nothing. One that cannot be carried out
+// as far as that (SSE's, or of code in the area itself) is an exception in the guest: a program of it shall not end all of it.
+End answer_area(Guest& guest, VirtioPmem& pmem)
+{
+    abi::InterceptPage& page = *guest.page;
+    abi::MemoryIntercept const access = page.memory;
+    if (!access.is_write) {
+        if (pmem.area.touch(access.address) != Status::ok)
+            return {EndReason::unsupported, "no memory is left for the tables of an area"};
+        page.reply.action = abi::ReplyAction::retry;
+        return {};
+    }
+    Emulated const done = emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, access, page.registers);
+    if (done.next != Emulated::Next::impossible)
+        return carry_out(guest, done);
+    pmem.drop_write();
+    return inject_general_protection(page);
+}
+
+End answer_memory(Guest& guest)
+{
+    abi::InterceptPage& page = *guest.page;
+    if (VirtioPmem* const pmem = guest.platform.virtio.pmem_at(page.memory.address)) [[unlikely]]
+        return answer_area(guest, *pmem);
+    return carry_out(guest, emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, page.memory, page.registers));
+}
+
 End answer_msr(Guest& guest)
 {
     abi::InterceptPage& page = *guest.page;
@@ -70,11 +106,7 @@ End answer_msr(Guest& guest)
         page.registers.rdx = *value >> 32;
         return {};
     }
-    page.reply.action = abi::ReplyAction::inject;
-    page.reply.vector = general_protection;
-    page.reply.has_error = 1;
-    page.reply.error_code = 0;
-    return {};
+    return inject_general_protection(page);
 }
 
 End answer_stop(abi::StopIntercept const& stop)
@@ -123,7 +155,7 @@ End answer(Guest& guest)
     case abi::InterceptKind::port: [[likely]]
         return answer_port(guest);
     case abi::InterceptKind::memory:
-        return carry_out(guest, emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, page.memory, page.registers));
+        return answer_memory(guest);
     case abi::InterceptKind::msr:
         return answer_msr(guest);
     case abi::InterceptKind::stopped:

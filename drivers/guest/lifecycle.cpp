@@ -65,6 +65,10 @@ void report_counters(Guest const& guest, Log& log)
     log.line(Text{"guest ", guest.name_view(), ": exits ", all, ":", parts.view()});
     log.line(Text{"guest ", guest.name_view(), ": ticks ", counters.run_ticks, "; interrupts ", counters.injected, ", unclaimed accesses ",
                   guest.platform.unclaimed, ", console bytes lost ", guest.platform.uart.lost()});
+    for (u32 i = 0; i < guest.platform.virtio.count(); i++)
+        if (VirtioPmem const* const pmem = guest.platform.virtio.pmem(i))
+            log.line(Text{"guest ", guest.name_view(), ": area at ", Hex{pmem->area.address()}, ": pages mapped on touch ", pmem->area.touches(), ", writes dropped ",
+                          pmem->counters().dropped, ", flushes ", pmem->counters().flushes, " (failed ", pmem->counters().failed, ")"});
 }
 
 void report(Guest const& guest, End const& end, Log& log)

@@ -126,6 +126,11 @@ private:
             auto const recipe = DiskRecipe::read(manifest, i);
             Text why;
             Disk* disk = nullptr;
+            if (recipe && recipe->is_area()) {
+                if (give_area(manifest, *recipe, guest))
+                    continue;
+                return false;
+            }
             if (!recipe)
                 why = Text{describe(recipe.error())};
             else if (guest.disk_count == Guest::max_disks)
@@ -148,6 +153,42 @@ private:
             guest.disk_devices[guest.disk_count] = device;
             guest.disks[guest.disk_count++] = disk;
         }
+        return true;
+    }
+
+    // The bytes of the file themselves, where the loader put them, for every guest that has it.
+    bool give_area(ManifestReader const& manifest, DiskRecipe const& recipe, Guest& guest)
+    {
+        VirtioDevices& devices = guest.platform.virtio;
+        auto const content = file_of(manifest, recipe);
+        auto const base = reinterpret_cast<u64>(content.data());
+        u64 address = high_memory + guest.memory.high_size();
+        u32 before = 0;
+        for (u32 i = 0; i < devices.count(); i++)
+            if (VirtioPmem const* const other = devices.pmem(i)) {
+                address = other->area.end();
+                before++;
+            }
+        address = SharedArea::whole(address, SharedArea::section);
+        if (zeroes_.empty())
+            zeroes_ = heap_.take(page_size, page_size);
+        Text why;
+        VirtioPmem* device = nullptr;
+        if (content.empty() || base % page_size)
+            why = Text{"its file is missing or empty"};
+        else if (zeroes_.empty() || !(device = heap_.make<VirtioPmem>(SharedArea::Recipe{content, zeroes_, address, recipe.has(abi::DiskOption::lazy)})))
+            why = Text{"no room in the service's own memory"};
+        else if (!devices.add(*device))
+            why = Text{"it has too many devices"};
+        if (!why.view().empty()) {
+            refuse(guest.recipe, Text{"area ", before, ": ", why.view()});
+            return false;
+        }
+        // The rest of the last page is nobody's, so it is seen as the pages behind it: as zeroes.
+        std::memset(zeroes_.data(), 0, page_size);
+        std::memset(content.data() + content.size(), 0, SharedArea::whole(content.size(), page_size) - content.size());
+        log_.line(Text{"guest ", text_of(guest.recipe.name), ": area ", before, ": ", recipe.serial(), ", ", content.size(), " bytes of memory from ", Hex{base}, " on, seen at ",
+                       Hex{address}, recipe.has(abi::DiskOption::lazy) ? ", mapped page by page" : ", mapped as a whole"});
         return true;
     }
 
@@ -176,7 +217,7 @@ private:
 
     std::span<u8> file_of(ManifestReader const& manifest, DiskRecipe const& recipe)
     {
-        if (recipe.entry.kind != abi::MediumKind::module)
+        if (recipe.entry.kind != abi::MediumKind::module && !recipe.is_area())
             return {};
         abi::ManifestFile const file = manifest.file(recipe.entry.source);
         abi::Module const* const module = find_module(info_, text_of(file.name));
@@ -215,6 +256,7 @@ private:
     DiskMaker disk_maker_;
     net::Networks& networks_;
     bool    has_networks_ = false;
+    std::span<u8> zeroes_;                            // a page of them, for what lies behind an area's content
     Plan    plan_;
     u32     next_cpu_ = 0;
     bool    entropy_ = has_random_words();            // the same for all guests

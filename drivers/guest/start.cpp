@@ -16,12 +16,16 @@ namespace {
 
 constexpr u32 cpu_count = 1;                          // guests are uniprocessor for now
 
-// Frames of hv's for this guest: tables for all of its RAM in 4 KiB pages, and for its partition and vCPU themselves.
-u64 frames_for(GuestMemory const& memory)
+// Frames of hv's for this guest: tables for all of its RAM and areas in 4 KiB pages, and for its partition and vCPU themselves.
+u64 frames_for(Guest& guest)
 {
-    u64 const bytes = memory.low_size() + memory.high_size();
+    u64 const bytes = guest.memory.low_size() + guest.memory.high_size();
     constexpr u64 gibibyte = 1ull << 30, rest = 64;
-    return bytes / large_page + 2 * (bytes / gibibyte) + rest;
+    u64 frames = bytes / large_page + 2 * (bytes / gibibyte) + rest;
+    for (u32 device = 0; device < guest.platform.virtio.count(); device++)
+        if (VirtioPmem const* const pmem = guest.platform.virtio.pmem(device))
+            frames += pmem->area.frames();
+    return frames;
 }
 
 Text refused(char const* what, Status status)
@@ -42,9 +46,15 @@ constexpr Trapped trapped[] = {
     {abi::RangeKind::msr,    KvmClock::wall_clock_msr,  2},
 };
 
-// A device's registers are ours; a write to a notify port only rings its queue's event.
+// A device's registers are ours; a write to a notify port only rings its queue's event. What it shows of our memory is mapped.
 Status bind(Guest& guest, u32 device)
 {
+    if (VirtioPmem* const pmem = guest.platform.virtio.pmem(device)) {
+        if (Status const status = intercept_bind(guest.partition, abi::RangeKind::memory, pmem->area.address(), pmem->area.size()); status != Status::ok)
+            return status;
+        if (Status const status = pmem->area.attach(guest.partition); status != Status::ok)
+            return status;
+    }
     if (Status const status = intercept_bind(guest.partition, abi::RangeKind::port, VirtioDevices::port_of(device), Transport::notify_ports); status != Status::ok)
         return status;
     for (u32 queue = 0; queue < guest.platform.virtio.transport(device).queue_count(); queue++) {
@@ -57,7 +67,7 @@ Status bind(Guest& guest, u32 device)
 
 Text create(Guest& guest)
 {
-    Answer const partition = partition_create(frames_for(guest.memory));
+    Answer const partition = partition_create(frames_for(guest));
     if (partition.status != Status::ok)
         return refused(partition.status == Status::no_memory ? "its partition: no memory left for its tables" : "its partition", partition.status);
     guest.partition = partition.first;
@@ -69,7 +79,7 @@ Text create(Guest& guest)
             return refused("to forward its accesses", status);
     for (u32 device = 0; device < guest.platform.virtio.count(); device++)
         if (Status const status = bind(guest, device); status != Status::ok)
-            return refused("a device's ports", status);
+            return refused("a device's ports or memory", status);
     Answer const vcpu = vcpu_create({.partition = guest.partition, .cpu = guest.home, .badge = guest.number + 1, .weight = guest.recipe.weight, .apic_id = 0});
     if (vcpu.status != Status::ok)
         return refused("its vCPU", vcpu.status);
@@ -135,6 +145,9 @@ Text start_guest(Guest& guest, abi::InfoPage const& info)
 void destroy_guest(Guest& guest)
 {
     guest.platform.virtio.power_off();
+    for (u32 device = 0; device < guest.platform.virtio.count(); device++)
+        if (VirtioPmem* const pmem = guest.platform.virtio.pmem(device))
+            pmem->area.detach();
     if (guest.partition)
         static_cast<void>(partition_destroy(guest.partition));   // fails only for a handle that is not ours
     guest.partition = guest.vcpu = 0;

@@ -111,13 +111,14 @@ std::optional<Instruction> decode(std::span<u8 const> bytes, u32 width)
     bool takes_modrm = true;
 
     if (decoded.opcode_map == ZYDIS_OPCODE_MAP_0F) {
-        // MOVZX and MOVSX: a byte or a word into a register of the operand size.
+        // MOVZX and MOVSX: a byte or a word into a register of the operand size. MOVNTI: how Linux writes to persistent memory.
         u8 const opcode = decoded.opcode;
-        if (opcode != 0xb6 && opcode != 0xb7 && opcode != 0xbe && opcode != 0xbf)
+        bool const extends = opcode == 0xb6 || opcode == 0xb7 || opcode == 0xbe || opcode == 0xbf;
+        if (!extends && opcode != 0xc3)
             return std::nullopt;
-        result.operation = opcode < 0xb8 ? Operation::load : Operation::load_signed;
-        result.memory_size = opcode & 1 ? 2 : 1;
-        result.register_size = operand;
+        result.operation = !extends ? Operation::store : opcode < 0xb8 ? Operation::load : Operation::load_signed;
+        result.memory_size = extends ? opcode & 1 ? 2 : 1 : decoded.raw.rex.W ? 8 : 4;
+        result.register_size = extends ? operand : result.memory_size;
     } else if (decoded.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT) {
         auto const form = one_byte_form(decoded.opcode, decoded.raw.modrm.reg & 7);
         if (!form)

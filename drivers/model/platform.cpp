@@ -74,6 +74,8 @@ u64 Platform::read_memory(u64 address, u32 size)
         return hit->offset == 0 ? PvPanic::read() : 0;
     if (hit && virtio.owns_slot(hit->device))
         return above | virtio.read_memory(hit->device, hit->offset, width);
+    if (VirtioPmem const* const pmem = virtio.pmem_at(address))
+        return pmem->area.read(address, size);
     unclaimed++;
     return ones(size);
 }
@@ -90,6 +92,8 @@ void Platform::write_memory(u64 address, u32 size, u64 value)
         happening_ = hit->offset == 0 && PvPanic::is_panic(static_cast<u8>(value)) ? Happening::panic : happening_;
     else if (hit && virtio.owns_slot(hit->device))
         virtio.write_memory(hit->device, hit->offset, width, static_cast<u32>(value));
+    else if (VirtioPmem* const pmem = virtio.pmem_at(address))
+        pmem->drop_write();
     else
         unclaimed++;
 }

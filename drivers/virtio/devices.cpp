@@ -15,6 +15,8 @@ void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptS
             (*card)->power_on();
         else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[i].device))
             (*console)->power_on();
+        else if (VirtioPmem* const area = pmem(i))
+            area->power_on();
     }
 }
 
@@ -57,6 +59,8 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
         (*entropy)->changed(change);
     else if (auto* const console = std::get_if<VirtioConsole*>(&entry.device))
         (*console)->changed(change);
+    else if (auto* const pmem = std::get_if<VirtioPmem*>(&entry.device))
+        (*pmem)->changed(change);
 }
 
 VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
@@ -75,6 +79,8 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
         (*entropy)->kicked();
     else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[number].device))
         (*console)->kicked(queue);
+    else if (VirtioPmem* const area = pmem(number))
+        area->kicked();
     return {};
 }
 
@@ -116,8 +122,20 @@ DeviceCounters VirtioDevices::counters(u32 number) const
         all.requests = seen.requests;
         all.refused = seen.malformed + seen.unsupported;
         all.failed = seen.failed;
+    } else if (VirtioPmem const* const area = pmem(number)) {
+        all.requests = area->counters().flushes;
+        all.refused = area->counters().malformed;
+        all.failed = area->counters().failed;
     }
     return all;
+}
+
+VirtioPmem* VirtioDevices::find_pmem(u64 address) const
+{
+    for (u32 i = 0; i < count_; i++)
+        if (VirtioPmem* const found = pmem(i); found && found->area.contains(address))
+            return found;
+    return nullptr;
 }
 
 bool VirtioDevices::in_flight() const

@@ -10,6 +10,7 @@
 #include "drivers/virtio/console.hpp"
 #include "drivers/virtio/entropy.hpp"
 #include "drivers/virtio/net.hpp"
+#include "drivers/virtio/pmem.hpp"
 #include <variant>
 
 namespace kennel::service {
@@ -17,7 +18,7 @@ namespace kennel::service {
 // What a device did for its guest since the guest was planned, for whoever asks: a plain value, to be read on its home.
 struct DeviceCounters {
     wire::DeviceType type{};
-    u64 requests = 0;                                 // of a disk; of other devices nothing is counted but interrupts
+    u64 requests = 0;                                 // of a disk or an area; of other devices nothing is counted but interrupts
     u64 refused = 0;                                  // malformed, or of a kind the device does not have
     u64 failed = 0;                                   // ended with an I/O error of the medium's
     u64 interrupts = 0;
@@ -36,10 +37,20 @@ public:
         if (count_ == most)
             return false;
         entries_[count_++] = {&device.transport, &device};
+        if constexpr (std::is_same_v<T, VirtioPmem>)
+            areas_from_ = std::min(areas_from_, device.area.address());
         return true;
     }
     u32 count() const { return count_; }
     Transport& transport(u32 number) { return *entries_[number].transport; }
+    // Null: device `number`, below count(), is no pmem.
+    VirtioPmem* pmem(u32 number) const
+    {
+        auto* const found = std::get_if<VirtioPmem*>(&entries_[number].device);
+        return found ? *found : nullptr;
+    }
+    // Whose area the address is in. Null: nobody's.
+    VirtioPmem* pmem_at(u64 address) const { return address < areas_from_ ? nullptr : find_pmem(address); }
 
     static constexpr u16 port_of(u32 number) { return static_cast<u16>(first_port + number * Transport::ports); }
     static constexpr u16 notify_port(u32 number, u32 queue) { return static_cast<u16>(port_of(number) + Transport::notify_ports + 4 * queue); }
@@ -77,15 +88,17 @@ public:
 private:
     struct Entry {
         Transport* transport = nullptr;
-        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*> device;
+        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*, VirtioPmem*> device;
     };
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
     void   carry_out(Entry& entry, Transport::Change change);
+    VirtioPmem* find_pmem(u64 address) const;
     static Rest rest_of(VirtioBlock& block) { return {block.continue_at(), block.in_flight(), block.take_in_flight_change()}; }
 
     Entry entries_[most];
     u32   count_ = 0;
+    u64   areas_from_ = ~0ull;                        // the lowest address of them all
     Place place_{};
 };
 

@@ -9,7 +9,7 @@ namespace kennel::service::wire {
 
 // ---- "Device Types"; the PCI device is this and 0x1040 ("PCI Device Discovery") ----
 
-enum class DeviceType : u16 { network = 1, block = 2, console = 3, entropy = 4 };
+enum class DeviceType : u16 { network = 1, block = 2, console = 3, entropy = 4, pmem = 27 };
 inline constexpr u16 vendor = 0x1af4, first_device = 0x1040;
 
 // ---- "Device Status Field" ----

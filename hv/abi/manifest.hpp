@@ -65,14 +65,14 @@ struct ManifestGuest {
 };
 enum class GuestOption : u32 { attached = 1 /* console input goes here first */ };
 
-enum class MediumKind : u32 { memory = 0, module = 1, drive = 2 };
-enum class DiskOption : u32 { read_only = 1, write_through = 2, by_label = 4, by_uuid = 8 };
+enum class MediumKind : u32 { memory = 0, module = 1, drive = 2, area = 3 };
+enum class DiskOption : u32 { read_only = 1, write_through = 2, by_label = 4, by_uuid = 8, lazy = 16 /* an area: page by page on first touch */ };
 
-struct ManifestDisk {               // a guest's disks are vda, vdb, ... in the order of this table
+struct ManifestDisk {               // a guest's disks are vda, vdb, ..., its areas pmem0, pmem1, ... in the order of this table
     char serial[20];                // as the guest sees it: printable ASCII; NUL where it is shorter
     u32  guest;
-    MediumKind kind;                // blank RAM, a file's bytes in RAM, or a drive of the machine
-    u32  source;                    // module: index into files; drive: IDE channel * 2 + unit
+    MediumKind kind;                // blank RAM, a file's bytes in RAM, a drive of the machine; a file's bytes shown in the guest's memory, read-only
+    u32  source;                    // module, area: index into files; drive: IDE channel * 2 + unit
     u32  options;                   // DiskOption bits; by_...: only this partition of it
     u32  reserved;
     u64  bytes;                     // of blank RAM

@@ -14,12 +14,19 @@ using fuzz::demand;
 
 namespace {
 
+struct alignas(page_size) Page { u8 bytes[page_size]; };
+constexpr u64 area_at = high_memory;
+
 struct Guest {
     std::vector<u8> ram = std::vector<u8>(1u << 20), output = std::vector<u8>(64), input = std::vector<u8>(64);
     ByteRing    out{output}, in{input};
     GuestMemory memory;
     Platform    platform{out, in};
     DecodeCache cache;
+    std::vector<Page> pages = std::vector<Page>(2);
+    VirtioPmem  pmem{{{pages[0].bytes, 1000}, {pages[1].bytes, page_size}, area_at, false}};
+
+    Guest() { platform.virtio.add(pmem); }
 };
 
 } // namespace
@@ -77,12 +84,14 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
                                             static_cast<u8>(2 << input.take<u8>() % 3), static_cast<u8>(input.take<u8>() % 6)};
             result = emulate_port_string(guest.memory, guest.platform, state, access, registers);
         } else {
-            static constexpr u64 bases[] = {IoApic::address, PciHost::ecam_base, PciHost::window_base, 0xb000'0000};
-            abi::MemoryIntercept const access{bases[input.take<u8>() % 4] + input.take<u16>(), static_cast<u8>(how & 1), 0, 1, {}};
+            static constexpr u64 bases[] = {IoApic::address, PciHost::ecam_base, PciHost::window_base, 0xb000'0000, area_at, area_at + large_page - 0x8000};
+            abi::MemoryIntercept const access{bases[input.take<u8>() % 6] + input.take<u16>(), static_cast<u8>(how & 1), 0, 1, {}};
             result = emulate_memory(guest.memory, guest.platform, guest.cache, state, access, registers);
         }
         demand(result.next <= Emulated::Next::impossible && result.length <= 15);
         demand(result.next != Emulated::Next::skip || result.length > 0 || (how & 64));
+        for (Page const& page : guest.pages)
+            demand(std::all_of(page.bytes, page.bytes + page_size, [](u8 byte) { return byte == 0; }));   // nobody writes to an area
         // And what a guest may do to its devices by itself.
         guest.platform.write_port(input.take<u16>() % 2 ? static_cast<u16>(0x3f8 + how % 8) : static_cast<u16>(0xcf8 + how % 8), 1u << how % 3, input.take<u32>());
         (void)guest.platform.read_port(static_cast<u16>(0x3f8 + how % 8), 1);

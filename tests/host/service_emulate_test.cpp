@@ -98,6 +98,9 @@ TEST_CASE("emulate: stores of registers and immediates")
     CHECK(cpu.platform.read_memory(IoApic::address, 4) == 0x10);
     check_skip(cpu.run({0x88, 0x27}, IoApic::address, true), 2);             // mov %ah, (%rdi)
     CHECK(cpu.platform.read_memory(IoApic::address, 4) == 0);
+    cpu.select();
+    check_skip(cpu.run({0x4c, 0x0f, 0xc3, 0x07}, io_apic_window, true), 4);  // movnti %r8, (%rdi)
+    CHECK(cpu.entry() == 0x8123);
 }
 
 TEST_CASE("emulate: operations change the register or the device, and the flags as the manual says")
@@ -210,6 +213,7 @@ TEST_CASE("emulate: refuses clearly what it does not carry out")
     for (auto const& list : {std::initializer_list<int>{0x0f, 0x0b},         // ud2
                              {0xff, 0x17},                                   // call *(%rdi)
                              {0xf3, 0x0f, 0x6f, 0x07},                       // movdqu (%rdi), %xmm0
+                             {0x0f, 0xc3, 0xc1},                             // movnti %eax, %ecx: there is none
                              {0x8b, 0xc1},                                   // mov %ecx, %eax: touches no memory
                              {0x13, 0x07}}) {                                // adc (%rdi), %eax
         auto const result = cpu.run(list);

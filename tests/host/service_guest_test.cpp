@@ -348,6 +348,13 @@ abi::ManifestDisk disk(u32 guest, abi::MediumKind kind, u32 source = 0)
 
 u32 bit(abi::DiskOption option) { return static_cast<u32>(option); }
 
+abi::ManifestDisk area(u32 guest, bool lazy = false)
+{
+    auto entry = disk(guest, abi::MediumKind::area);
+    entry.options = bit(abi::DiskOption::read_only) | (lazy ? bit(abi::DiskOption::lazy) : 0);
+    return entry;
+}
+
 // What is wrong with one disk of one guest.
 std::string fault_of(auto change, std::vector<abi::ManifestDisk> more = {})
 {
@@ -371,13 +378,20 @@ TEST_CASE("plan: every fault of a disk is named")
     CHECK(fault_of([](auto& d) { d.serial[0] = 0; }) == describe(DiskFault::serial));
     CHECK(fault_of([](auto& d) { d.serial[3] = 27; }) == describe(DiskFault::serial));
     CHECK(fault_of([](auto& d) { std::memset(d.serial, 'x', sizeof d.serial); }).empty());
-    CHECK(fault_of([](auto& d) { d.kind = static_cast<abi::MediumKind>(3); }) == describe(DiskFault::kind));
-    CHECK(fault_of([](auto& d) { d.options = 16; }) == describe(DiskFault::options));
+    CHECK(fault_of([](auto& d) { d.kind = static_cast<abi::MediumKind>(4); }) == describe(DiskFault::kind));
+    CHECK(fault_of([](auto& d) { d.options = 32; }) == describe(DiskFault::options));
     CHECK(fault_of([](auto& d) { d.overlay = 4096; }) == describe(DiskFault::options));          // read-only, too
     CHECK(fault_of([](auto& d) { d.options |= bit(abi::DiskOption::write_through); }) == describe(DiskFault::options));
     CHECK(fault_of([](auto& d) { d.options |= bit(abi::DiskOption::by_label); }) == describe(DiskFault::options));
     CHECK(fault_of([](auto& d) { d.bytes = 512; }) == describe(DiskFault::bytes));
     CHECK(fault_of([](auto& d) { d.source = 1; }) == describe(DiskFault::source));
+    CHECK(fault_of([](auto& d) { d.options |= bit(abi::DiskOption::lazy); }) == describe(DiskFault::options));
+    auto area_of = [](auto& d) { d.kind = abi::MediumKind::area, d.options = bit(abi::DiskOption::read_only) | bit(abi::DiskOption::lazy); };
+    CHECK(fault_of(area_of).empty());
+    CHECK(fault_of([&](auto& d) { area_of(d), d.options = 0; }) == describe(DiskFault::options));
+    CHECK(fault_of([&](auto& d) { area_of(d), d.overlay = 4096; }) == describe(DiskFault::options));
+    CHECK(fault_of([&](auto& d) { area_of(d), d.source = 1; }) == describe(DiskFault::source));
+    CHECK(fault_of([&](auto& d) { area_of(d), d.bytes = 512; }) == describe(DiskFault::bytes));
     auto blank = [](auto& d) { d.kind = abi::MediumKind::memory, d.options = 0, d.bytes = 512; };
     CHECK(fault_of(blank).empty());
     CHECK(fault_of([&](auto& d) { blank(d), d.bytes = 0; }) == describe(DiskFault::bytes));
@@ -400,6 +414,56 @@ TEST_CASE("plan: nobody writes to a file that is used elsewhere")
     CHECK(fault_of(writable) == describe(DiskFault::shared));                    // it is the guest's kernel
     CHECK(fault_of([](auto& d) { d.options = 0, d.overlay = 4096; }).empty());
     CHECK(fault_of([](auto&) {}, {disk(0, abi::MediumKind::module)}).empty());   // the other one is refused
+    Book const book{{recipe("one", 2 * mebibyte)}, {area(0), disk(0, abi::MediumKind::module)}};
+    auto const manifest = ManifestReader::parse(book.manifest);
+    REQUIRE(manifest);
+    CHECK(DiskRecipe::read(*manifest, 0));
+    CHECK(DiskRecipe::read(*manifest, 1).error() == DiskFault::shared);
+}
+
+TEST_CASE("plan: areas of one file are the same memory for all who have it; each guest has its own behind its RAM")
+{
+    fake::World& world = fake::reset();
+    abi::EventPage events{};
+    std::string said;
+    world.answer = [&](fake::Made const& made) -> Answer {
+        if (made.call == abi::Call::log)
+            said += std::string(events.text, made.rdi) + "\n";
+        return {Status::ok, 0, 0};
+    };
+    Log log{events};
+    Book book{{recipe("one", 2 * mebibyte), recipe("two", 2 * mebibyte), recipe("three", 2 * mebibyte)}, {area(0), area(1, true), area(1)}};
+    struct alignas(page_size) Page { u8 bytes[page_size]; };
+    std::vector<Page> file(1);
+    std::memset(file[0].bytes, 0x77, page_size);
+    book.info.modules[1].base = reinterpret_cast<u64>(file.data());
+    fake::LowMemory low{1 << 20};
+    Drives drives;
+    net::Networks networks;
+    Plan const plan = make_plan(book.info, {low.data(), 1 << 20}, drives, networks, log);
+    REQUIRE(plan.count == 3);
+    CHECK((file[0].bytes[99] == 0x77 && file[0].bytes[100] == 0 && file[0].bytes[page_size - 1] == 0));
+    auto const& one = plan.guests[0]->platform.virtio;
+    auto const& two = plan.guests[1]->platform.virtio;
+    REQUIRE(one.pmem(0));
+    REQUIRE(two.pmem(1));
+    CHECK(one.pmem(0)->area.address() == high_memory);
+    CHECK(two.pmem(1)->area.address() == high_memory + SharedArea::section);
+    CHECK(two.pmem_at(high_memory + SharedArea::section + 5) == two.pmem(1));
+    CHECK(two.pmem_at(high_memory + large_page) == nullptr);
+    CHECK(plan.guests[2]->platform.virtio.pmem_at(high_memory) == nullptr);
+    CHECK((plan.disk_count == 0 && plan.guests[0]->disk_count == 0));            // an area is none of the disks
+    world.calls.clear();
+    REQUIRE(one.pmem(0)->area.attach(40) == Status::ok);
+    CHECK(world.calls.front().rdx == reinterpret_cast<u64>(file.data()));
+    REQUIRE(two.pmem(0)->area.attach(41) == Status::ok);
+    REQUIRE(two.pmem(0)->area.touch(high_memory) == Status::ok);
+    CHECK(world.last(abi::Call::memory_map).rdx == reinterpret_cast<u64>(file.data()));
+    CHECK(said.find("guest two: area 1: disk, 100 bytes of memory from ") != std::string::npos);
+    book.info.modules[1].size = 0;
+    CHECK(make_plan(book.info, {low.data(), 1 << 20}, drives, networks, log).count == 1);
+    CHECK(said.find("guest one: area 0: its file is missing or empty") != std::string::npos);
+    fake::reset();
 }
 
 TEST_CASE("plan: disks of every kind, in order; a drive's parts do not overlap")

@@ -39,11 +39,11 @@ struct Rings {
 };
 
 // From reset to DRIVER_OK with queue 0, as Linux does it, accepting `features` besides VERSION_1. The status that was read back.
-inline u32 bring_up(VirtioBlock& block, Rings const& rings, u64 features = 0)
+template<class Device> u32 bring_up(Device& device, Rings const& rings, u64 features = 0)
 {
     using namespace wire::common;
-    Transport& transport = block.transport;
-    block.changed(transport.write_port(device_status, 1, 0));
+    Transport& transport = device.transport;
+    device.changed(transport.write_port(device_status, 1, 0));
     for (u32 status : {1u, 3u})
         transport.write_port(device_status, 1, status);
     features |= wire::feature::version_1;
@@ -58,7 +58,7 @@ inline u32 bring_up(VirtioBlock& block, Rings const& rings, u64 features = 0)
     transport.write_port(queue_driver, 4, available_at);
     transport.write_port(queue_device, 4, used_at);
     transport.write_port(queue_enable, 2, 1);
-    block.changed(transport.write_port(device_status, 1, 15));
+    device.changed(transport.write_port(device_status, 1, 15));
     return transport.read_port(device_status, 1);
 }
 
