@@ -51,6 +51,10 @@ TEST_CASE("tools: disks as words")
     CHECK(parsed(file + ",overlay") == "2:disk.img disk.img overlay=67108864 bytes=0 ");
     CHECK(parsed(file + ",overlay=2m,partition=root fs") == "2:disk.img disk.img overlay=2097152 bytes=0 root fs");
     CHECK(parsed(file + ",ram,ro") == "1:disk.img disk.img ro overlay=0 bytes=0 ");
+    CHECK(parsed(file + ",pmem") == "3:disk.img disk.img ro overlay=0 bytes=0 ");
+    CHECK(parse_disk(file + ",pmem=lazy")->lazy);
+    CHECK_FALSE(parse_disk(file + ",pmem=eager")->lazy);
+    CHECK(parsed(folder.file("of any size", 777) + ",pmem").starts_with("3:"));
     CHECK(parsed(file + ",write-through") == "2:disk.img disk.img through overlay=0 bytes=0 ");
     CHECK(parsed("ram:4m") == "0: ram overlay=0 bytes=4194304 ");
     CHECK(parsed(folder.file("a,ro")) == "2:a,ro a,ro overlay=0 bytes=0 ");            // that is its name
@@ -72,6 +76,12 @@ TEST_CASE("tools: every bad disk is refused with its name")
     CHECK(fault("ram:0").contains("more than 0"));
     CHECK(fault("ram:513").contains("no multiple of 512"));
     CHECK(fault(file + ",ro,overlay").contains("exclude each other"));
+    CHECK(fault(file + ",pmem=slow").contains("'pmem=slow' is no option"));
+    CHECK(fault(file + ",pmem,ram").contains("'ram' and 'pmem' exclude each other"));
+    CHECK(fault(file + ",ram,pmem").contains("'ram' and 'pmem' exclude each other"));
+    CHECK(fault(file + ",pmem,overlay").contains("no overlay is possible with 'pmem'"));
+    CHECK(fault(file + ",pmem,write-through").contains("whose file is written to"));
+    CHECK(fault(file + ",pmem,partition=x").contains("not of a disk in RAM"));
     CHECK(fault(file + ",ro,write-through").contains("whose file is written to"));
     CHECK(fault(file + ",ram,partition=x").contains("not of a disk in RAM"));
     CHECK(fault(file + ",partition=x,partuuid=AC9B54E1-DAA5-584C-8D08-0BA76F54B098").contains("not by both"));
@@ -151,7 +161,7 @@ TEST_CASE("tools: the service reads the disks that were planned")
     auto plan = parse_description(std::format(R"({{"guests": [
         {{"name": "a", "memory": "64m", "kernel": "{0}", "disks": [{{"file": "{1}", "partition": "left", "write_through": true}}, {{"size": "4m", "serial": "scratch"}}]}},
         {{"name": "b", "memory": "64m", "kernel": "{0}", "disks": [{{"file": "{1}", "partuuid": "00112233-4455-6677-8899-aabbccddeeff", "overlay": "2m"}},
-            {{"file": "{1}", "ram": true}}, {{"file": "{1}", "ram": true, "read_only": true}}]}}]}})", kernel, disk), "d", "/");
+            {{"file": "{1}", "ram": true}}, {{"file": "{1}", "ram": true, "read_only": true}}, {{"file": "{1}", "pmem": "lazy"}}]}}]}})", kernel, disk), "d", "/");
     REQUIRE(plan);
     for (auto& guest : plan->guests)
         for (auto& one : guest.disks)
@@ -161,7 +171,7 @@ TEST_CASE("tools: the service reads the disks that were planned")
     CHECK(manifest->drives.size() == 1);
     auto const reader = ManifestReader::parse(manifest->bytes);
     REQUIRE(reader);
-    REQUIRE(reader->disk_count() == 5);
+    REQUIRE(reader->disk_count() == 6);
     auto const read = [&](u32 i) { return service::DiskRecipe::read(*reader, i).value(); };
     CHECK(read(0).part().label == "left");
     CHECK(read(0).entry.source == 1);
@@ -174,6 +184,9 @@ TEST_CASE("tools: the service reads the disks that were planned")
     CHECK(read(2).entry.overlay == 2 << 20);
     CHECK(read(3).entry.source != read(4).entry.source);           // what is written to is a copy of its own
     CHECK(read(4).read_only());
+    CHECK(read(5).is_area());
+    CHECK(read(5).has(abi::DiskOption::lazy));
+    CHECK(read(5).entry.source == read(4).entry.source);           // nothing is copied for it
 }
 
 TEST_CASE("tools: bad disks in a description are refused with the place")

@@ -73,6 +73,9 @@ u64 least_machine_memory(Plan const& plan)
         for (fs::path const& path : {guest.kernel, guest.initrd.value_or(fs::path{})})
             if (u64 const size = path.empty() ? 0 : fs::file_size(path, error); !path.empty() && !error)
                 files[{path, guest.service}] = size;
+        for (auto const& disk : guest.disks)
+            if (u64 const size = disk.is_area() ? fs::file_size(disk.file, error) : 0; disk.is_area() && !error)
+                files[{disk.file, guest.service}] = size;
     }
     for (auto const& [file, size] : files)
         least += size;

@@ -27,6 +27,13 @@ void ConfigurationReader::read_disk(Section const& section, GuestPlan& guest)
     disk.bytes = ram.value_or(0);
     disk.kind = section.has("ram") ? abi::MediumKind::memory : section.yes("in_memory").value_or(false) ? abi::MediumKind::module : abi::MediumKind::drive;
     disk.read_only = section.yes("read_only").value_or(false);
+    if (auto const way = section.choice("pmem", pmem_names)) {
+        if (ram || section.has("in_memory"))
+            section.fault("pmem", "memory that guests share is a file's: 'ram' and 'in_memory' are not possible with it");
+        if (section.has("read_only") && !disk.read_only)
+            section.fault("read_only", "memory that guests share is only read: it cannot be false");
+        disk.become_area(*way);
+    }
     disk.overlay = section.size("overlay").value_or(0);
     disk.write_through = section.yes("write_through").value_or(false);
     disk.label = section.text("partition").value_or("");

@@ -86,7 +86,7 @@ Or<Json> list_in(Json const& root, char const* key, std::string_view name)
 
 Or<DiskPlan> disk_from(Json const& json, std::string const& where, fs::path const& folder)
 {
-    auto const entry = TRY(Entry::open(json, where, {"file", "ram", "size", "read_only", "overlay", "write_through", "partition", "partuuid", "serial"}));
+    auto const entry = TRY(Entry::open(json, where, {"file", "ram", "pmem", "size", "read_only", "overlay", "write_through", "partition", "partuuid", "serial"}));
     DiskPlan disk;
     if (entry.has("ram") && TRY(entry.yes("ram")))
         disk.kind = abi::MediumKind::module;
@@ -101,6 +101,12 @@ Or<DiskPlan> disk_from(Json const& json, std::string const& where, fs::path cons
     }
     if (entry.has("read_only"))
         disk.read_only = TRY(entry.yes("read_only"));
+    if (entry.has("pmem")) {
+        auto const way = std::ranges::find(pmem_names, TRY(entry.text("pmem")));
+        if (way == std::end(pmem_names) || disk.kind != abi::MediumKind::drive)
+            return bad_usage("{}: \"pmem\" must be \"eager\" or \"lazy\", without \"ram\" and \"size\"", where);
+        disk.become_area(static_cast<usize>(way - std::begin(pmem_names)));
+    }
     if (entry.has("overlay"))
         disk.overlay = TRY(entry.size("overlay"));
     if (entry.has("write_through"))

@@ -7,13 +7,13 @@
 //                     "service": 0, "cpu": 0, "weight": 100, "policy": "stop", "attached": true,
 //                     "disks": [ { "file": "disk.img", "partition": "LABEL", "write_through": true },
 //                                { "file": "root.img", "overlay": "64m" }, { "file": "tools.img", "ram": true, "read_only": true },
-//                                { "size": "64m", "serial": "scratch" } ],
+//                                { "file": "shared.img", "pmem": "eager" | "lazy" }, { "size": "64m", "serial": "scratch" } ],
 //                     "cards": [ { "network": "lan", "address": "52:54:00:12:34:56", "mtu": 1500, "any_source": false,
 //                                  "forwards": [ "tcp:2222:22" ] } ] } ],
 //     "networks": [ { "name": "lan", "mode": "isolated" | "nat" | "bridge" } ],
 //     "options":  [ "trust_guests" ] }
 //
-// Only guests with name, memory and kernel are needed. A disk has a "file" (with "ram" loaded into RAM, else a drive of the machine;
+// Only guests with name, memory and kernel are needed. A disk has a "file" (with "ram" loaded into RAM, with "pmem" memory that guests share, else a drive of the machine;
 // "partuuid" instead of "partition") or the "size" of a blank one in RAM. Paths are relative to the file. An unknown key is refused.
 #pragma once
 #include "tools/kennel/plan.hpp"

@@ -13,7 +13,7 @@ namespace {
 
 constexpr u64 sector = 512;
 constexpr u64 usual_overlay = 64 << 20;
-constexpr std::string_view allowed = "ro, overlay, overlay=SIZE, ram, write-through, partition=LABEL and partuuid=UUID are possible";
+constexpr std::string_view allowed = "ro, overlay, overlay=SIZE, ram, pmem, pmem=lazy, write-through, partition=LABEL and partuuid=UUID are possible";
 
 Or<void> apply(DiskPlan& disk, std::string_view option, std::string_view word)
 {
@@ -22,8 +22,12 @@ Or<void> apply(DiskPlan& disk, std::string_view option, std::string_view word)
     bool const has_value = equals != option.npos;
     if (name == "ro" && !has_value)
         disk.read_only = true;
+    else if ((name == "ram" || name == "pmem") && disk.kind != abi::MediumKind::drive)
+        return bad_usage("--block={}: 'ram' and 'pmem' exclude each other", word);
     else if (name == "ram" && !has_value)
         disk.kind = abi::MediumKind::module;
+    else if (auto const way = std::ranges::find(pmem_names, has_value ? value : pmem_names[0]); name == "pmem" && way != std::end(pmem_names))
+        disk.become_area(static_cast<usize>(way - std::begin(pmem_names)));
     else if (name == "write-through" && !has_value)
         disk.write_through = true;
     else if (name == "overlay")
@@ -101,6 +105,8 @@ Or<void> check_disk(DiskPlan& disk)
 {
     bool const blank = disk.kind == abi::MediumKind::memory;
     std::string const name = blank ? "a RAM disk" : disk.file.string();
+    if (disk.is_area() && disk.overlay != 0)
+        return bad_usage("{}: memory that guests share is only read: no overlay is possible with 'pmem'", name);
     if (disk.read_only && disk.overlay != 0)
         return bad_usage("{}: 'ro' and 'overlay' exclude each other: an overlay leaves the file as it is, and lets the guest write", name);
     if (disk.write_through && !disk.changes_file())
@@ -130,9 +136,9 @@ Or<void> check_disk(DiskPlan& disk)
     if (size == 0)
         return bad_usage("{}: an empty file; a disk has at least one sector of {} bytes", name, sector);
     // A qcow2 file's own size says nothing of the disk in it; an image takes it converted.
-    if (size % sector != 0 && recognise(TRY(read_start(disk.file, content_start))) != Content::qcow2)
+    if (!disk.is_area() && size % sector != 0 && recognise(TRY(read_start(disk.file, content_start))) != Content::qcow2)
         return bad_usage("{}: its {} bytes are no multiple of {}, the size of a sector", name, size, sector);
-    if (disk.kind == abi::MediumKind::module && size > largest_file)
+    if ((disk.kind == abi::MediumKind::module || disk.is_area()) && size > largest_file)
         return bad_usage("{}: {} bytes; at most {} can be loaded into RAM", name, size, size_text(largest_file));
     if (disk.serial.empty())
         disk.serial = serial_of(disk.file);

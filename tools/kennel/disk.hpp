@@ -19,11 +19,22 @@ struct DiskPlan {
     std::string     label;                  // only this partition ...
     std::optional<std::array<u8, 16>> uuid; // ... or this one, by its PARTUUID
     bool            own_drive = false;      // on the machine's own drive, the one it starts from: no file of ours
+    bool            lazy = false;           // an area: mapped page by page, when the guest touches one
 
+    bool is_area() const { return kind == abi::MediumKind::area; }
+    // Memory that the guests who have it share, /dev/pmem0, instead of a disk. `way`: of pmem_names.
+    void become_area(usize way)
+    {
+        kind = abi::MediumKind::area;
+        read_only = true;
+        lazy = way == 1;
+    }
     bool changes_file() const { return kind == abi::MediumKind::drive && !read_only && overlay == 0; }
 };
 
-// "FILE[,ro][,overlay[=SIZE]][,ram][,write-through][,partition=LABEL][,partuuid=UUID]", or "ram:SIZE".
+inline constexpr std::string_view pmem_names[] = {"eager", "lazy"};   // how an area is mapped
+
+// "FILE[,ro][,overlay[=SIZE]][,ram][,pmem[=eager|lazy]][,write-through][,partition=LABEL][,partuuid=UUID]", or "ram:SIZE".
 Or<DiskPlan> parse_disk(std::string_view word);
 Or<std::array<u8, 16>> parse_uuid(std::string_view text);
 

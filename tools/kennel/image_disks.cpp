@@ -66,7 +66,7 @@ Or<std::vector<DataPartition>> move_disks_into_image(Plan& plan, fs::path const&
     for (GuestPlan& guest : plan.guests)
         for (usize i = 0; i < guest.disks.size(); i++) {
             DiskPlan& disk = guest.disks[i];
-            if (disk.kind == abi::MediumKind::module && TRY(is_qcow2(disk.file)))
+            if ((disk.kind == abi::MediumKind::module || disk.is_area()) && TRY(is_qcow2(disk.file)))
                 return bad_usage("guest {}: {}: a qcow2 disk cannot be loaded into memory: convert it first (qemu-img convert -O raw)", guest.name, disk.file.string());
             if (disk.kind != abi::MediumKind::drive)
                 continue;

@@ -70,12 +70,13 @@ Or<abi::ManifestDisk> disk_entry(Manifest& manifest, DiskPlan const& disk, u32 n
     auto const set = [&](abi::DiskOption option, bool wanted) { entry.options |= wanted ? static_cast<u32>(option) : 0; };
     set(abi::DiskOption::read_only, disk.read_only);
     set(abi::DiskOption::write_through, disk.write_through);
+    set(abi::DiskOption::lazy, disk.lazy);
     set(abi::DiskOption::by_label, !disk.label.empty());
     set(abi::DiskOption::by_uuid, disk.uuid.has_value());
     std::ranges::copy(disk.label, entry.partition);
     if (disk.uuid)
         std::memcpy(entry.partition, disk.uuid->data(), disk.uuid->size());
-    if (disk.kind == abi::MediumKind::module)
+    if (disk.kind == abi::MediumKind::module || disk.is_area())
         entry.source = TRY(file_index(manifest.files, disk.file, guest.service, !disk.read_only && disk.overlay == 0));
     if (disk.kind == abi::MediumKind::drive && !disk.own_drive)
         entry.source = drive_number(manifest.drives, disk);

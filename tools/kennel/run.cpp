@@ -218,7 +218,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     auto const option = [&](char const* name, auto& value, char const* text, char const* type) { return verb->add_option(name, value, text)->type_name(type); };
     auto const for_tests = [&](char const* name, auto& value, char const* text, char const* type) { return option(name, value, text, type)->group(""); };
     option("--initrd", words->initrd, "The guest's initial RAM disk", "FILE");
-    option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
+    option("--block", words->block, "A disk, /dev/vda and on: FILE[,ro][,overlay[=SIZE]][,ram][,pmem[=lazy]] [,write-through][,partition=LABEL][,partuuid=UUID] or ram:SIZE", "FILE")
         ->allow_extra_args(false)->take_all();
     verb->add_flag("--net{net}", words->net, "A network card with a way out; =NETWORK: a named one");
     option("--forward", words->forward, "A port of 127.0.0.1 that leads to the guest's: tcp:2222:22", "PROTOCOL:PORT:GUESTPORT")

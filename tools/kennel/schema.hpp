@@ -43,7 +43,7 @@ inline constexpr Key guest_keys[] = {
     {"policy",       "stop, restart or hold",    "stop",     "what happens when it stops"},
     {"service",      "name of a service",        "the first","the service it belongs to"},
     {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
-    {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on"},
+    {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on; its shared memory: /dev/pmem0 and so on"},
     {"net",          "tables",                   "none",     "its network cards: eth0, eth1 and so on"},
 };
 
@@ -51,6 +51,7 @@ inline constexpr Key disk_keys[] = {
     {"file",          "path",                      "this, or ram",    "a file with the disk's content, raw; for an image also qcow2"},
     {"ram",           "size",                      "this, or file",   "a disk of this size in memory, empty at each start"},
     {"in_memory",     "true or false",             "false",           "the file's content is put into memory at start, and what is written is lost at the end"},
+    {"pmem",          "eager or lazy",             "a disk",          "no disk, but memory that all guests who have this file share and only read: mapped at start, or page by page when touched"},
     {"read_only",     "true or false",             "false",           "the guest can only read it"},
     {"overlay",       "size",                      "none",            "what is written goes into memory, at most so much; the file stays as it is"},
     {"write_through", "true or false",             "false",           "each write is on the medium before the guest hears that it is done"},
