@@ -25,3 +25,6 @@ bytes 0x236 '\x01\x00\xff\x07'
 bytes 0x258 '\x00\x00\x00\x01'
 bytes 0x260 '\x00\x00\x10\x00'
 printf '070701' > "$work/initrd.img"
+
+# The faults of a part's end: a process of its that still runs.
+left_running() { pgrep -af "$work/cache/kennel/bochs|$kennel " | grep -v pgrep; }
