@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The log port: a 16550, polled. And the screen, in a panic. NS16550D data sheet.
+// The log port: a 16550, polled. And the screen, until the service starts and in a panic. NS16550D data sheet.
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
 #include "hv/lib/text_screen.hpp"
@@ -11,8 +11,8 @@ namespace kennel::arch {
 namespace {
 
 u16  port = 0;
-bool until_service = false, silent = false, panicking = false;
-TextScreen screen;                             // hv's again when it panics
+bool until_service = false, silent = false, drawing = true;
+TextScreen screen;
 
 void put(char c)
 {
@@ -46,18 +46,17 @@ void finish_log()
             pause();
 }
 
-void service_takes_over_log() { silent = until_service; }
+void service_takes_over_log() { silent = until_service, drawing = false; }
 
 void speak_in_panic()
 {
-    silent = false;
-    panicking = true;
+    silent = false, drawing = true;
     screen.clear();
 }
 
 void log_bytes(char const* text, usize length)
 {
-    for (usize i = 0; panicking && i < length; i++)
+    for (usize i = 0; drawing && i < length; i++)
         screen.put(text[i]);
     for (usize i = 0; port && !silent && i < length; i++) {
         if (text[i] == '\n')

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text on a framebuffer: from the top, white on black, wrapped at the right; what is below the last row is not shown.
+// Text on a framebuffer: from the top, white on black, wrapped at the right; what is below the last row is not shown. The end of a line
+// wipes what somebody else left behind it.
 #pragma once
 #include "hv/abi/boot_info.hpp"
 #include "hv/lib/font.hpp"
@@ -24,6 +25,8 @@ public:
     void put(char letter)
     {
         bool const ends_line = letter == '\n';
+        while (ends_line && column_ < width_ / font::width && row_ < height_ / font::height)
+            put(' ');
         if (ends_line || column_ == width_ / font::width)
             column_ = 0, row_++;
         if (ends_line || row_ >= height_ / font::height || width_ < font::width)

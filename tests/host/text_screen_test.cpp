@@ -84,6 +84,21 @@ TEST_CASE("text screen: a long line goes on in the next, and a full one is ended
     CHECK(memory.only_the_screen_was_written());
 }
 
+TEST_CASE("text screen: without clearing, a line wipes its row and leaves the others")
+{
+    Memory memory{40, 64, 43};
+    std::ranges::fill(memory.pixels, untouched);
+    auto screen = memory.screen();
+    for (char const letter : std::string_view{"hv: \nx\n"})
+        screen.put(letter);
+    CHECK(memory.row(0) == "hv:  ");
+    CHECK(memory.row(1) == "x    ");
+    for (u32 y = 32; y < 64; y++)
+        for (u32 x = 0; x < 40; x++)
+            REQUIRE(memory.at(x, y) == untouched);
+    CHECK(memory.only_the_screen_was_written());
+}
+
 TEST_CASE("text screen: what was there before is gone, up to the last pixel")
 {
     Memory memory{37, 41, 43};

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sourced with the build folder in $build: a place to work in, that goes away, images, and a machine that is nothing but Bochs and OVMF.
+export LC_ALL=C
+here=$(cd "$(dirname "$0")" && pwd)
+kennel="$build/kennel"
+work=$(mktemp -d)
+emulator=
+trap '[ -z "$emulator" ] || kill "$emulator" 2> /dev/null; rm -rf "$work"' EXIT
+failed=0
+verdict() { if [ -z "$2" ]; then echo "PASS image: $1"; else echo "FAIL image: $1: $2"; failed=1; fi; }
+
+bochs="${XDG_CACHE_HOME:-$HOME/.cache}/kennel/bochs-3.0/bin/bochs"
+quiet_display='display_library: nogui'
+words=(-q -f bochsrc)
+if [ ! -x "$bochs" ]; then                             # Debian's 2.7 is a debugger build, and wants a display and a sound card
+    bochs=bochs-bin
+    quiet_display=$'display_library: rfb, options="timeout=0"\nsound: waveoutdrv=dummy, midioutdrv=dummy, waveindrv=dummy'
+    echo c > "$work/debugger"
+    words+=(-rc debugger)
+fi
+
+# configure MODEL CPUS CARD LINE...: $work/bochsrc, with $work/first.img as the disk; CARD: vbe or cirrus, LINEs: what it has besides
+configure() {
+    local model=$1 cpus=$2 bios=stdvga slot=pcivga card=$3
+    shift 3
+    [ "$card" = vbe ] || { bios=$card; slot=$card; }
+    cat > "$work/bochsrc" <<END
+cpu: model=$model, count=$cpus, ips=100000000, reset_on_triple_fault=0
+memory: guest=512, host=512
+romimage: file=/usr/share/ovmf/OVMF.fd
+vgaromimage: file=/usr/share/seabios/vgabios-$bios.bin
+pci: enabled=1, chipset=i440fx, slot1=$slot
+vga: extension=$card
+clock: sync=none
+ata0-master: type=disk, path=first.img, mode=flat
+boot: disk
+log: bochs.log
+panic: action=report
+error: action=report
+$(printf '%s\n' "$@")
+END
+}
+
+# emulate SECONDS: starts it, as $emulator
+emulate() {
+    rm -f "$work/first.img.lock"
+    (cd "$work" && exec timeout --kill-after=5 "$1" "$bochs" "${words[@]}" > emulator.txt 2>&1 < /dev/null) & emulator=$!
+}
+stop_emulator() {
+    kill "$emulator" 2> /dev/null
+    wait "$emulator" 2> /dev/null
+    emulator=
+}
+
+# make_initrd: Debian's kernel as $work/vmlinuz, and $work/initrd.img whose kennel.script=up is the text on standard input
+make_initrd() {
+    { read -r kernel; read -r _; read -r _; } < <("$here/../../tools/kernel" 2> /dev/null)
+    [ -e "${kernel:-}" ] || { echo "FAIL image: no kernel (tools/kernel)"; exit 1; }
+    ln -s "$kernel" "$work/vmlinuz"
+    cat > "$work/up"
+    "$here/../../tools/initrd" --output="$work/initrd.img" --add=scripts/up="$work/up" > /dev/null || { echo "FAIL image: no initrd"; exit 1; }
+}
