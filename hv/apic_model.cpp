@@ -10,9 +10,6 @@ namespace {
 // "Local APIC Version Register": an integrated APIC with 6 LVT entries, without EOI-broadcast suppression.
 constexpr u32 version = 0x0005'0014;
 
-// "Error Status Register (ESR)".
-struct Error { static constexpr u32 send_illegal_vector = 1u << 5, receive_illegal_vector = 1u << 6; };
-
 // "Local Vector Table": bits a guest may set.  Delivery status and remote IRR may be written, and stay 0.
 constexpr u32 lvt_vector = 0xff, lvt_delivery = 7u << 8, lvt_status = 1u << 12, lvt_pin = 7u << 13, lvt_mask = 1u << 16, lvt_mode = 3u << 17;
 constexpr u32 lvt_read_only = lvt_status | (1u << 14);
@@ -108,7 +105,7 @@ ApicWrite ApicModel::write(u32 msr, u64 value, u64 now)
             return {interrupt_self(static_cast<u8>(word)) ? ApicAction::interrupt : ApicAction::done};
         if (word >= first_legal_vector)
             return {ApicAction::fault};
-        report_error(Error::send_illegal_vector | Error::receive_illegal_vector);
+        report_error(ApicError::send_illegal_vector | ApicError::receive_illegal_vector);
         return {ApicAction::interrupt};
     default:
         return {ApicAction::fault};
@@ -164,7 +161,7 @@ ApicWrite ApicModel::write_command(u64 value)
     case ApicDelivery::fixed:
     case ApicDelivery::lowest_priority:
         if (vector < first_legal_vector) {
-            report_error(Error::send_illegal_vector);
+            report_error(ApicError::send_illegal_vector);
             return {ApicAction::interrupt};
         }
         if (Command::Shorthand::get(value) == shorthand_self)
@@ -195,21 +192,6 @@ bool ApicModel::is_destination(u64 command, bool same) const
         return destination == id_;
     u32 const mine = logical_id(id_);
     return destination >> 16 == mine >> 16 && (destination & mine & 0xffff) != 0;
-}
-
-void ApicModel::accept(u8 vector, bool level)
-{
-    if (vector < first_legal_vector) {
-        report_error(Error::receive_illegal_vector);
-        return;
-    }
-    if (!enabled())
-        return;
-    requests_.set(vector);
-    if (level)
-        level_.set(vector);
-    else
-        level_.clear(vector);
 }
 
 // A local source fires.

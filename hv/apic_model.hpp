@@ -46,23 +46,21 @@ private:
 // The vectors in service. Each one interrupted one of a lower class, so there is one of each class at most.
 class VectorStack {
 public:
-    void push(u8 vector)
-    {
-        vectors_[vector / 16] = vector;
-        classes_ |= 1u << (vector / 16);
-    }
-    void pop() { classes_ &= ~(1u << top_bit(classes_)); }             // not of an empty one
-    bool empty() const { return classes_ == 0; }
-    u8   priority() const { return static_cast<u8>(top_bit(classes_ | 1) * 16); }   // the highest one's class; 0: none
+    void push(u8 vector) { vectors_[++depth_] = vector; }
+    void pop() { depth_--; }                                           // not of an empty one
+    bool empty() const { return depth_ == 0; }
+    u8   priority() const { return vectors_[depth_] & 0xf0; }          // the last one's class; 0: none
     u32  part(u32 n) const                                             // like VectorSet's
     {
-        auto const bit = [&](u32 of) { return ((classes_ >> of) & 1) << (vectors_[of] % 32); };
-        return bit(2 * n) | bit(2 * n + 1);
+        u32 bits = 0;
+        for (u32 i = 1; i <= depth_; i++)
+            bits |= u32{vectors_[i] / 32 == n} << (vectors_[i] % 32);
+        return bits;
     }
 
 private:
-    u32 classes_ = 0;
-    u8  vectors_[16] = {};                              // by class, where classes_ has its bit
+    u32 depth_ = 0;
+    u8  vectors_[1 + 16] = {};                          // the first stands for none
 };
 
 // x2APIC MSRs. "x2APIC Register Address Space".
@@ -89,6 +87,9 @@ struct ApicCommand {
     using Destination = Field<63, 32, u32>;
     static constexpr u64 reserved = Field<31, 20>::mask | Field<17, 16>::mask | Field<13, 13>::mask;
 };
+
+// "Error Status Register (ESR)".
+struct ApicError { static constexpr u32 send_illegal_vector = 1u << 5, receive_illegal_vector = 1u << 6; };
 
 // What the writer of a register must do now.
 enum class ApicAction : u8 {
@@ -135,13 +136,12 @@ public:
         update_priority();
         return !requests_.empty();
     }
-    static bool is_legal(u64 vector) { return vector - first_legal_vector <= 0xff - first_legal_vector; }
+    static bool is_legal(u32 vector) { return vector - first_legal_vector <= 0xff - first_legal_vector; }
     bool interrupt_self(u8 vector)
     {
         if (!enabled())
             return false;
-        requests_.set(vector);
-        level_.clear(vector);
+        request(vector, false);
         return true;
     }
     // A request for `vector` and its delivery in one, where nothing else is requested and its class is high enough;
@@ -150,7 +150,7 @@ public:
     {
         if (!enabled() || !requests_.empty() || (vector & 0xf0) <= processor_priority_)
             return false;
-        if (!level_.empty())
+        if (!level_.empty()) [[unlikely]]
             level_.clear(vector);
         in_service_.push(vector);
         processor_priority_ = vector & 0xf0;
@@ -165,7 +165,13 @@ public:
 
     // ---- interrupts ----
     // A message or a local source asks for `vector`. Kept until delivered; a second one before that is the same one.
-    void accept(u8 vector, bool level);
+    void accept(u8 vector, bool level)
+    {
+        if (vector < first_legal_vector) [[unlikely]]
+            return report_error(ApicError::receive_illegal_vector);
+        if (enabled())
+            request(vector, level);
+    }
     // The vector to deliver now, or -1: the highest request, if its class is above the processor's priority.
     int highest_pending() const
     {
@@ -207,6 +213,15 @@ private:
     }
     void publish_deadline() { deadline_ = Masked::get(lvt_[timer]) ? no_deadline : expiry_; }
     TimerMode timer_mode() const { return Mode::get(lvt_[timer]); }
+
+    void request(u8 vector, bool level)
+    {
+        requests_.set(vector);
+        if (level) [[unlikely]]
+            level_.set(vector);
+        else if (!level_.empty()) [[unlikely]]
+            level_.clear(vector);
+    }
 
     ApicWrite write_spurious(u32 value, u64 now);
     ApicWrite write_lvt(u32 index, u32 value, u64 now);

@@ -181,13 +181,13 @@ Status doorbell_bind(Caller& caller, Partition& guest, Arguments const& a)
 {
     if ((a.rdx != 1 && a.rdx != 2 && a.rdx != 4) || a.r8 >= abi::max_events || a.r9 >= caller.machine.cpu_count)
         return Status::bad_argument;
-    Trap const bell{TrapKind::doorbell, static_cast<u8>(a.rdx), static_cast<u8>(a.r9), static_cast<u16>(a.r8)};
+    Trap const bell{TrapKind::doorbell, static_cast<u8>(a.r9), static_cast<u16>(a.r8)};
     return change_traps(caller, guest, [&](TrapTable& traps) { return traps.bind(abi::RangeKind::port, a.rsi, a.rdx, bell); });
 }
 
 Status intercept_bind(Caller& caller, Partition& guest, Arguments const& a)
 {
-    Trap const trap{TrapKind::intercept, 0, 0, 0};
+    Trap const trap{TrapKind::intercept, 0, 0};
     return change_traps(caller, guest, [&](TrapTable& traps) { return traps.bind(static_cast<abi::RangeKind>(a.rsi), a.rdx, a.r8, trap); });
 }
 

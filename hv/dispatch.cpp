@@ -45,26 +45,45 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     return Action::reschedule;
 }
 
-Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
+[[gnu::always_inline]] inline Action unclaimed_port(Vcpu& vcpu, PortExit const& exit)
 {
     count(vcpu, ExitCounter::port_unclaimed);
-    if (exit.is_input) {
+    if (exit.is_input()) {
         // A 4-byte IN clears the upper half like every 32-bit result; narrower ones leave the rest alone.
         u64& rax = vcpu.registers().rax;
-        rax = exit.size == 4 ? 0xffff'ffff : rax | value_mask(exit.size);
+        rax = exit.size() == 4 ? 0xffff'ffff : rax | value_mask(exit.size());
     }
     return step_over(vcpu);
+}
+
+[[gnu::noinline]] Action doorbell_elsewhere(Vcpu& vcpu, Trap const& trap)
+{
+    Cpu& cpu = *vcpu.cpu;
+    if (Vcpu* target = vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]))
+        ring(cpu, *target, trap.event);
+    return Action::resume;
 }
 
 Action doorbell(Vcpu& vcpu, Trap const& trap)
 {
     count(vcpu, ExitCounter::port_doorbell);
     arch::skip_instruction(vcpu);
-    Cpu& cpu = *vcpu.cpu;
-    Vcpu* target = trap.cpu == cpu.index ? vcpu.service : vcpu.partition->service->vcpu_on(*cpu.machine->cpus[trap.cpu]);
-    if (target)
-        ring(cpu, *target, trap.event, true);
-    return Action::enter;
+    if (trap.cpu != vcpu.cpu->index) [[unlikely]]
+        return doorbell_elsewhere(vcpu, trap);
+    return ring_here(*vcpu.cpu, *vcpu.service, trap.event);
+}
+
+// A port that is nobody's, or whose answer is the service's.
+[[gnu::always_inline]] inline Action other_port(Vcpu& vcpu, TrapKind whose, PortExit const& exit)
+{
+    if (whose == TrapKind::nobody)
+        return unclaimed_port(vcpu, exit);
+    count(vcpu, ExitCounter::port_service);
+    abi::InterceptPage& page = *vcpu.page;
+    page.kind = abi::InterceptKind::port;
+    page.port = {exit.port(), exit.size(), exit.is_input(), 0, 0, 0, 0};
+    vcpu.reply_length = arch::instruction_length(vcpu);
+    return intercept(vcpu);
 }
 
 } // namespace
@@ -100,18 +119,11 @@ Action dispatch(Vcpu& vcpu, HaltExit)
 
 Action dispatch(Vcpu& vcpu, PortExit const& exit)
 {
-    // A service's exits for a port of hv's own, and for every port where it owns no devices.
-    Trap const* trap = vcpu.is_service ? nullptr : vcpu.partition->traps->find_port(exit.port);
-    if (!trap) [[unlikely]]
-        return unclaimed_port(vcpu, exit);
-    if (trap->kind == TrapKind::doorbell && !exit.is_input)
-        return doorbell(vcpu, *trap);
-    count(vcpu, ExitCounter::port_service);
-    abi::InterceptPage& page = *vcpu.page;
-    page.kind = abi::InterceptKind::port;
-    page.port = {exit.port, exit.size, exit.is_input, 0, 0, 0, 0};
-    vcpu.reply_length = arch::instruction_length(vcpu);
-    return intercept(vcpu);
+    // A service exits for a port of hv's own, and for every port where it owns no devices; in its table there is never anything.
+    Trap const& trap = vcpu.partition->traps->at_port(exit.port());
+    if (trap.kind == TrapKind::doorbell && !exit.is_input()) [[likely]]
+        return doorbell(vcpu, trap);
+    return other_port(vcpu, trap.kind, exit);
 }
 
 Action dispatch(Vcpu& vcpu, StringPortExit const& exit)
@@ -188,6 +200,26 @@ Action apic_write(Vcpu& vcpu, u32 index, u64 value)
 
 u64 written_value(Vcpu& vcpu) { return (vcpu.registers().rdx << 32) | (vcpu.registers().rax & 0xffff'ffff); }
 
+[[gnu::noinline]] Action request_of_self(Vcpu& vcpu, u8 vector)
+{
+    vcpu.apic.interrupt_self(vector);
+    vcpu.look_at_interrupts();
+    return Action::resume;
+}
+
+Action interrupt_self(Vcpu& vcpu, u8 vector)
+{
+    count(vcpu, ExitCounter::apic);
+    // One that can be taken at the next instruction need not be kept first.
+    if (!arch::skip_instruction(vcpu)) [[unlikely]]
+        return request_of_self(vcpu, vector);
+    if (vcpu.attention != 0 || !vcpu.apic.deliver_alone(vector)) [[unlikely]]
+        return request_of_self(vcpu, vector);
+    vcpu.counters->injected++;
+    arch::inject_interrupt(vcpu, vector);
+    return Action::resume;
+}
+
 [[gnu::noinline]] Action other_msr_write(Vcpu& vcpu, u32 index)
 {
     using enum arch::MsrOutcome;
@@ -220,33 +252,23 @@ Action dispatch(Vcpu& vcpu, MsrReadExit exit) { return msr_read(vcpu, exit.index
 
 Action dispatch(Vcpu& vcpu, MsrWriteExit exit)
 {
-    u64 const value = written_value(vcpu);
     if (vcpu.is_service) [[unlikely]]
         return other_msr_write(vcpu, exit.index);
     switch (exit.index) {                      // the three that guests write all day
     [[likely]] case ApicRegister::end_of_interrupt:
-        if (value != 0)
+        if (static_cast<u32>(vcpu.registers().rax | vcpu.registers().rdx) != 0)
             break;
         count(vcpu, ExitCounter::apic);
         if (vcpu.apic.end_interrupt())
             vcpu.look_at_interrupts();
         return step_over(vcpu);
     [[likely]] case ApicRegister::self_interrupt:
-        if (!ApicModel::is_legal(value))
+        if (static_cast<u32>(vcpu.registers().rdx) != 0 || !ApicModel::is_legal(static_cast<u32>(vcpu.registers().rax)))
             break;
-        count(vcpu, ExitCounter::apic);
-        // One that can be taken at the next instruction need not be kept first.
-        if (arch::skip_instruction(vcpu) && vcpu.attention == 0 && vcpu.apic.deliver_alone(static_cast<u8>(value))) {
-            vcpu.counters->injected++;
-            arch::inject_interrupt(vcpu, static_cast<u8>(value));
-        } else {
-            vcpu.apic.interrupt_self(static_cast<u8>(value));
-            vcpu.look_at_interrupts();
-        }
-        return Action::resume;
+        return interrupt_self(vcpu, static_cast<u8>(vcpu.registers().rax));
     case ApicRegister::tsc_deadline:
         count(vcpu, ExitCounter::tsc_deadline);
-        if (vcpu.apic.write_deadline(value))
+        if (vcpu.apic.write_deadline(written_value(vcpu)))
             watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
         return step_over(vcpu);
     }

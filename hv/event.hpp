@@ -3,6 +3,7 @@
 // Events: pending bits in a page that a service's vCPU shares with hv, and waking it.
 #pragma once
 #include "hv/abi/pages.hpp"
+#include "hv/exit.hpp"
 
 namespace kennel {
 
@@ -10,9 +11,11 @@ struct Cpu;
 struct Vcpu;
 
 // Sets event `number` (below max_events) of a service's vCPU and wakes it, from any CPU.
-// A doorbell of the guest that runs here: its service runs at once, on the guest's turn. While the service says in `busy` that
-// it has work of this event in flight, the guest goes on: the service runs when it is its turn anyway, at the latest gather_us later.
-void ring(Cpu& here, Vcpu& service, u32 number, bool is_doorbell = false);
+void ring(Cpu& here, Vcpu& service, u32 number);
+// The same for a doorbell of the guest that runs here, on its service's vCPU of this CPU: that one runs at once, on the guest's turn.
+// While the service says in `busy` that it has work of this event in flight, the guest goes on: the service runs when it is its turn
+// anyway, at the latest gather_us later.
+Action ring_here(Cpu& here, Vcpu& service, u32 number);
 inline constexpr u64 gather_us = 50;
 // The bounded delay is over, or nobody would be kept from anything: services with events run.
 void end_gathering(Cpu& cpu);

@@ -15,10 +15,20 @@ enum class Action : u8 {
     reschedule,   // choose anew
 };
 
+// Packed, so that a doorbell costs nothing for what only other accesses are asked for: port in bits 31:16, IN in bit 3, bytes - 1 in
+// bits 2:0; the others say nothing.
+struct PortExit {
+    u32 word;
+    constexpr explicit PortExit(u32 packed) : word{packed} {}
+    constexpr PortExit(u16 port, u8 size, bool is_input) : word{u32{port} << 16 | u32{is_input} << 3 | (size - 1u)} {}
+    u16  port() const { return static_cast<u16>(word >> 16); }
+    u8   size() const { return static_cast<u8>((word & 7) + 1); }
+    bool is_input() const { return word & 8; }
+};
+
 struct CpuidExit      {};
 struct HypercallExit  {};
 struct HaltExit       {};
-struct PortExit       { u16 port; u8 size; bool is_input; };
 struct StringPortExit { u16 port; u8 size; bool is_input, is_rep; u8 address_size, segment; };   // INS, OUTS: an operand in memory
 struct MemoryExit     { GuestPhysical address; bool is_read, is_write, is_execute; bool during_delivery; };
 struct MsrReadExit    { u32 index; };

@@ -19,7 +19,8 @@ Action finish(Vcpu& vcpu, Status status)
     return Action::enter;
 }
 
-Action wait(Vcpu& service)
+// Inlined, like then_wait() below, into the exit path, where no register need be preserved.
+[[gnu::always_inline]] inline Action wait(Vcpu& service)
 {
     Cpu& cpu = *service.cpu;
     if (service.waiting_guests || events_pending(service)) {
@@ -38,7 +39,7 @@ Action wait(Vcpu& service)
 }
 
 // Waits once `act` has been done with the object of this handle; else the service goes on with the reason.
-template<Right right, class T, class Act> Action then_wait(Vcpu& service, u64 handle, Act act)
+template<Right right, class T, class Act> [[gnu::always_inline]] inline Action then_wait(Vcpu& service, u64 handle, Act act)
 {
     T* object = nullptr;
     Status status = service.partition->handles->find(handle, right, object);
@@ -47,7 +48,7 @@ template<Right right, class T, class Act> Action then_wait(Vcpu& service, u64 ha
     return status == Status::ok ? wait(service) : finish(service, status);
 }
 
-Action send_and_wait(Vcpu& service, abi::Registers const& registers)
+[[gnu::always_inline]] inline Action send_and_wait(Vcpu& service, abi::Registers const& registers)
 {
     return then_wait<Right::interrupt, Partition>(service, registers.rdi, [&](Partition& guest) { return raise_message(*service.cpu, guest, registers.rsi, registers.rdx); });
 }

@@ -79,13 +79,20 @@ Status TrapTable::unbind(RangeKind kind, u64 first)
 
 void TrapTable::index_ports()
 {
-    ports_.first[ports_.count] = no_port;
-    ports_.last[ports_.count]  = 0xffff;
-    u32 range = 0;
+    u32 rows = 0, next = 0;                             // the first port that is in no row yet
+    for (u32 i = 0; next <= 0xffff; i++) {
+        if (u32 const first = i < ports_.count ? ports_.first[i] : 0x10000; first > next)
+            port_last_[rows] = static_cast<u16>(first - 1), port_trap_[rows++] = {};
+        if (i == ports_.count)
+            break;
+        port_last_[rows] = ports_.last[i], port_trap_[rows++] = ports_.trap[i];
+        next = ports_.last[i] + 1u;
+    }
+    u32 row = 0;
     for (u32 bucket = 0; bucket < buckets; bucket++) {
-        while (ports_.last[range] < bucket * bucket_ports)
-            range++;
-        port_bucket_[bucket] = static_cast<u8>(range);
+        while (port_last_[row] < bucket * bucket_ports)
+            row++;
+        port_bucket_[bucket] = static_cast<u8>(row);
     }
 }
 

@@ -7,24 +7,16 @@
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/vmx.hpp"
 #include <cstring>
+#include <iterator>
 
 namespace kennel::arch {
 
 namespace {
 
-struct SegmentFields { VmcsField<u16> selector; VmcsField<u64> base; VmcsField<u32> limit, access; abi::Segment abi::VcpuState::*place; };
-
-// In the order of the VMCS.
-constexpr SegmentFields segments[] = {
-    {vmcs::guest_es,   vmcs::guest_es_base,   vmcs::guest_es_limit,   vmcs::guest_es_access,   &abi::VcpuState::es},
-    {vmcs::guest_cs,   vmcs::guest_cs_base,   vmcs::guest_cs_limit,   vmcs::guest_cs_access,   &abi::VcpuState::cs},
-    {vmcs::guest_ss,   vmcs::guest_ss_base,   vmcs::guest_ss_limit,   vmcs::guest_ss_access,   &abi::VcpuState::ss},
-    {vmcs::guest_ds,   vmcs::guest_ds_base,   vmcs::guest_ds_limit,   vmcs::guest_ds_access,   &abi::VcpuState::ds},
-    {vmcs::guest_fs,   vmcs::guest_fs_base,   vmcs::guest_fs_limit,   vmcs::guest_fs_access,   &abi::VcpuState::fs},
-    {vmcs::guest_gs,   vmcs::guest_gs_base,   vmcs::guest_gs_limit,   vmcs::guest_gs_access,   &abi::VcpuState::gs},
-    {vmcs::guest_ldtr, vmcs::guest_ldtr_base, vmcs::guest_ldtr_limit, vmcs::guest_ldtr_access, &abi::VcpuState::ldtr},
-    {vmcs::guest_tr,   vmcs::guest_tr_base,   vmcs::guest_tr_limit,   vmcs::guest_tr_access,   &abi::VcpuState::tr},
-};
+// In the order of the VMCS, whose fields of one kind follow each other: SDM, "Field Encoding in VMCS", the index in bits 9:1.
+constexpr abi::Segment abi::VcpuState::* segments[] = {&abi::VcpuState::es, &abi::VcpuState::cs, &abi::VcpuState::ss, &abi::VcpuState::ds,
+                                                       &abi::VcpuState::fs, &abi::VcpuState::gs, &abi::VcpuState::ldtr, &abi::VcpuState::tr};
+template<class T> constexpr VmcsField<T> nth(VmcsField<T> first, u32 n) { return {first.encoding + 2 * n}; }
 
 // Words that are what the service sets, but for bits that have one value.
 struct WordField { VmcsField<u64> field; u64 abi::VcpuState::*place; u64 free, set; };
@@ -47,8 +39,8 @@ void get_state(Vcpu& vcpu, abi::VcpuState& state)
     state.cr0 = (vmread(guest_cr0) & ~cr0_guest_mask) | (vmread(cr0_shadow) & cr0_guest_mask);
     state.cr2 = vcpu.arch.context.cr2;
     state.cr4 = (vmread(guest_cr4) & cr4_offered) | (vmread(cr4_shadow) & ~cr4_offered);
-    for (SegmentFields const& s : segments)
-        state.*s.place = {vmread(s.base), vmread(s.limit), vmread(s.access), vmread(s.selector), {}};
+    for (u32 i = 0; i < std::size(segments); i++)
+        state.*segments[i] = {vmread(nth(guest_es_base, i)), vmread(nth(guest_es_limit, i)), vmread(nth(guest_es_access, i)), vmread(nth(guest_es, i)), {}};
     state.gdtr = {vmread(guest_gdtr_base), vmread(guest_gdtr_limit), 0};
     state.idtr = {vmread(guest_idtr_base), vmread(guest_idtr_limit), 0};
     state.activity = vmread(guest_activity);
@@ -72,12 +64,12 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     vmwrite(cr0_shadow, state.cr0 & 0xffff'ffff);
     vmwrite(guest_cr4, state.cr4 | Cr4::vmxe);
     vmwrite(cr4_shadow, state.cr4);
-    for (SegmentFields const& s : segments) {
-        abi::Segment const& segment = state.*s.place;
-        vmwrite(s.selector, segment.selector);
-        vmwrite(s.base, segment.base);
-        vmwrite(s.limit, segment.limit);
-        vmwrite(s.access, segment.access & 0x1'f0ff);
+    for (u32 i = 0; i < std::size(segments); i++) {
+        abi::Segment const& segment = state.*segments[i];
+        vmwrite(nth(guest_es, i), segment.selector);
+        vmwrite(nth(guest_es_base, i), segment.base);
+        vmwrite(nth(guest_es_limit, i), segment.limit);
+        vmwrite(nth(guest_es_access, i), segment.access & 0x1'f0ff);
     }
     vmwrite(guest_gdtr_base, state.gdtr.base);
     vmwrite(guest_gdtr_limit, state.gdtr.limit & 0xffff);

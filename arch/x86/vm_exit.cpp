@@ -90,7 +90,7 @@ Action decode_port(Vcpu& vcpu)
     u64 const q = vmread(vmcs::exit_qualification);
     if (IoQualification::IsString::get(q)) [[unlikely]]
         return decode_string_port(vcpu, q);
-    return dispatch(vcpu, PortExit{IoQualification::Port::get(q), static_cast<u8>(IoQualification::Size::get(q) + 1), IoQualification::IsInput::get(q)});
+    return dispatch(vcpu, PortExit{static_cast<u32>(q)});
 }
 
 [[gnu::noinline]] Action decode_exception(Vcpu& vcpu)
@@ -311,7 +311,7 @@ static void wind_watchdog(Cpu& cpu)
     vmwrite(vmcs::preemption_timer, static_cast<u32>(value < 0xffff'ffff ? value + 1 : value));
 }
 
-void prepare_entry(Cpu& cpu, Vcpu& vcpu)
+[[gnu::always_inline]] void prepare_entry(Cpu& cpu, Vcpu& vcpu)
 {
     if (vcpu.attention & Attention::watchdog) [[unlikely]]
         wind_watchdog(cpu);
@@ -361,16 +361,21 @@ void prepare_entry(Cpu& cpu, Vcpu& vcpu)
 
 } // namespace kennel::arch
 
-// The one to enter next has something to be done first, perhaps give way to another.
-[[gnu::noinline]] static kennel::abi::Registers* attend(kennel::Cpu& cpu)
+[[gnu::noinline]] static void give_way(kennel::Cpu& cpu)
 {
     using namespace kennel;
-    if (cpu.current->attention & Attention::yield) {
-        cpu.current->attention &= ~Attention::yield;
-        schedule(cpu);
-        if (cpu.arch.loaded != cpu.current)
-            arch::load_vcpu(cpu, *cpu.current);
-    }
+    cpu.current->attention &= ~Attention::yield;
+    schedule(cpu);
+    if (cpu.arch.loaded != cpu.current)
+        arch::load_vcpu(cpu, *cpu.current);
+}
+
+// The one to enter next has something to be done first, perhaps give way to another.
+[[gnu::noinline, clang::preserve_none]] static kennel::abi::Registers* attend(kennel::Cpu& cpu)
+{
+    using namespace kennel;
+    if (cpu.current->attention & Attention::yield) [[unlikely]]
+        give_way(cpu);
     arch::prepare_entry(cpu, *cpu.current);
     return &cpu.current->registers();
 }

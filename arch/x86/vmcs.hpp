@@ -30,7 +30,7 @@ inline constexpr VmcsField<u32>
     pin_controls{0x4000}, primary_controls{0x4002}, exception_bitmap{0x4004}, page_fault_mask{0x4006}, page_fault_match{0x4008},
     cr3_target_count{0x400a}, exit_controls{0x400c}, exit_msr_store_count{0x400e}, exit_msr_load_count{0x4010},
     entry_controls{0x4012}, entry_msr_load_count{0x4014}, entry_interruption{0x4016}, entry_error_code{0x4018},
-    entry_instruction_length{0x401a}, tpr_threshold{0x401c}, secondary_controls{0x401e},
+    entry_instruction_length{0x401a}, secondary_controls{0x401e},
     instruction_error{0x4400}, exit_reason{0x4402}, exit_interruption{0x4404}, exit_error_code{0x4406},
     idt_vectoring{0x4408}, idt_vectoring_error{0x440a}, exit_instruction_information{0x440e},
     guest_es_limit{0x4800}, guest_cs_limit{0x4802}, guest_ss_limit{0x4804}, guest_ds_limit{0x4806}, guest_fs_limit{0x4808},
@@ -42,7 +42,7 @@ inline constexpr VmcsField<u32>
 // Natural width.
 inline constexpr VmcsField<u64>
     cr0_mask{0x6000}, cr4_mask{0x6002}, cr0_shadow{0x6004}, cr4_shadow{0x6006},
-    exit_qualification{0x6400}, guest_linear_address{0x640a},
+    exit_qualification{0x6400},
     guest_cr0{0x6800}, guest_cr3{0x6802}, guest_cr4{0x6804},
     guest_es_base{0x6806}, guest_cs_base{0x6808}, guest_ss_base{0x680a}, guest_ds_base{0x680c}, guest_fs_base{0x680e},
     guest_gs_base{0x6810}, guest_ldtr_base{0x6812}, guest_tr_base{0x6814}, guest_gdtr_base{0x6816}, guest_idtr_base{0x6818},

@@ -18,14 +18,9 @@ vmx_exit:
         mov     %rbp, 0x28(%rax)
         mov     %rsi, 0x30(%rax)
         mov     %rdi, 0x38(%rax)
-        mov     %r8,  0x40(%rax)
-        mov     %r9,  0x48(%rax)
-        mov     %r10, 0x50(%rax)
-        mov     %r11, 0x58(%rax)
-        mov     %r12, 0x60(%rax)
-        mov     %r13, 0x68(%rax)
-        mov     %r14, 0x70(%rax)
-        mov     %r15, 0x78(%rax)
+        .irp    n, 8, 9, 10, 11, 12, 13, 14, 15
+        mov     %r\n, 8 * \n(%rax)
+        .endr
         popq    0x00(%rax)
 
         /* Nothing of the guest's stays in a register that hv could speculate with. */
@@ -48,14 +43,9 @@ vmx_enter:                              /* rax: registers; rsp: at the second wo
         mov     0x28(%rax), %rbp
         mov     0x30(%rax), %rsi
         mov     0x38(%rax), %rdi
-        mov     0x40(%rax), %r8
-        mov     0x48(%rax), %r9
-        mov     0x50(%rax), %r10
-        mov     0x58(%rax), %r11
-        mov     0x60(%rax), %r12
-        mov     0x68(%rax), %r13
-        mov     0x70(%rax), %r14
-        mov     0x78(%rax), %r15
+        .irp    n, 8, 9, 10, 11, 12, 13, 14, 15
+        mov     8 * \n(%rax), %r\n
+        .endr
         mov     0x00(%rax), %rax
         vmresume
         vmlaunch                        /* never entered before: VMRESUME failed and changed nothing but flags */

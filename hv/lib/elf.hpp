@@ -121,12 +121,9 @@ private:
     };
     static_assert(sizeof(FileHeader) == 64 && sizeof(ProgramHeader) == 56);
 
-    static constexpr u8  class_64        = 2;
-    static constexpr u8  little_endian   = 1;
-    static constexpr u16 machine_x86_64  = 62;
-    static constexpr u16 type_executable = 2;
-    static constexpr u32 segment_load    = 1;
-    static constexpr u32 flag_execute = 1, flag_write = 2, flag_read = 4;
+    static constexpr u8  class_64 = 2, little_endian = 1;
+    static constexpr u16 machine_x86_64 = 62, type_executable = 2;
+    static constexpr u32 segment_load = 1, flag_execute = 1, flag_write = 2, flag_read = 4;
 
     static bool has_magic(std::span<u8 const> file)
     {
@@ -141,15 +138,9 @@ private:
             return std::unexpected(ElfError::data_outside_file);
         if (program.memory_size > ~program.virtual_base || program.memory_size > ~program.physical_base)
             return std::unexpected(ElfError::address_wraps);
-        return ElfSegment{
-            .virtual_base  = program.virtual_base,
-            .physical_base = program.physical_base,
-            .memory_size   = program.memory_size,
-            .data          = file.subspan(program.offset, program.file_size),
-            .readable      = (program.flags & flag_read) != 0,
-            .writable      = (program.flags & flag_write) != 0,
-            .executable    = (program.flags & flag_execute) != 0,
-        };
+        auto const may = [&](u32 flag) { return (program.flags & flag) != 0; };
+        return ElfSegment{program.virtual_base, program.physical_base, program.memory_size, file.subspan(program.offset, program.file_size),
+                          may(flag_read), may(flag_write), may(flag_execute)};
     }
 
     u64                                  entry_ = 0;

@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
     TrapTable table;
     Ranges ports, memory, msrs;
     for (u16 event = 0; !input.empty(); event++) {
-        Trap const trap{TrapKind::doorbell, 2, 0, event};
+        Trap const trap{TrapKind::doorbell, 0, event};
         switch (input.take<u8>() % 9) {
         case 0: { u16 const at = input.take<u16>(); u32 const n = input.take<u16>(); demand(table.bind(abi::RangeKind::port, at, n, trap) == ports.bind(at, n, 0xffff, event)); break; }
         case 1: { u64 const at = input.take<u64>(), n = input.take<u64>(); demand(table.bind(abi::RangeKind::memory, at, n, trap) == memory.bind(at, n, ~0ull, event)); break; }

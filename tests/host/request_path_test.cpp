@@ -142,6 +142,28 @@ TEST_CASE("request path: an interrupt the service raises reaches the guest with 
     CHECK(guest.vcpu->arch.interrupt == 0x41);
 }
 
+TEST_CASE("request path: a message for all reaches every vCPU, and one of them when it is of the lowest priority")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    REQUIRE(m.call(Call::vcpu_create, guest.partition, 0, 23, 100, 1) == Status::ok);
+    auto& vcpus = guest.vcpu->partition->vcpus;
+    for (Vcpu& vcpu : vcpus)
+        vcpu.apic.write(ApicRegister::spurious, 0x1ff, 0);
+    auto const pending = [&](u8 vector) {
+        u32 count = 0;
+        for (Vcpu& vcpu : vcpus)
+            count += vcpu.apic.highest_pending() == vector;
+        return count;
+    };
+    REQUIRE(m.call(Call::interrupt_raise, guest.partition, 0xfeef'f000, 0x41) == Status::ok);
+    CHECK(pending(0x41) == 2);
+    REQUIRE(m.call(Call::interrupt_raise, guest.partition, 0xfeef'f000, 0x152) == Status::ok);
+    CHECK(pending(0x52) == 1);
+    REQUIRE(m.call(Call::interrupt_raise, guest.partition, 0xfee0'3004, 0x63) == Status::ok);   // logical: both
+    CHECK(pending(0x63) == 2);
+}
+
 TEST_CASE("request path: a message may go with the wait, and nothing is waited for when it is refused")
 {
     FakeMachine m;
