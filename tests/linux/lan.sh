@@ -62,3 +62,41 @@ part_net() {
     check_lan net
 }
 
+# make_tree FOLDER: 2,000 names of 1,800 files, some of them in another folder
+make_tree() {
+    rm -rf "$1"
+    mkdir -p "$1"/{0..8}
+    awk -v root="$1" 'BEGIN {
+        srand(1)
+        for (i = 0; i < 1800; i++) {
+            text = ""
+            for (bytes = int(rand() * rand() * 300); bytes >= 0; bytes--) text = text int(rand() * 1e9) "\n"
+            name = root "/" i % 9 "/file-" i
+            printf "%s", text > name
+            close(name)
+        }
+    }'
+    cp -al "$1/3" "$1/linked"
+    find "$1" -exec touch -h -d @1600000000 {} +
+}
+
+# Each guest on its own CPU, so that every frame goes from one to the other.
+part_rsync() {
+    local root=$logs/rsync.img tree=$logs/tree disk=$logs/rsync-disk.img expected
+    make_tree "$tree"
+    tar -C "$tree" --owner=0 --group=0 -cf "$logs/tree.tar" .
+    lan_root "$root" --add=scripts/tree=tests/linux/scripts/tree --add=tree.tar="$logs/tree.tar" rsync || return
+    blank "$disk" 32M
+    /sbin/mke2fs -q -t ext4 -N 4096 "$disk" || { fail "rsync: no disk"; return; }
+    start rsync 600 --machine-cpus=2 --machine="$(networks=$lan describe rsync '' "$(lan_guest amber "$root" tree 0)" "$(lan_guest birch "$root" tree 1 "$disk")")"
+    finish
+    expected=$(bash -c "$(grep -E '^(sums|names)\(\)' tests/linux/scripts/tree); echo \"\$(sums \"$tree\") \$(names \"$tree\")\"")
+    [ "$(find "$tree" -type f | wc -l)" -eq 2000 ] && [ "$(find "$tree" -type f -links 2 | wc -l)" -eq 400 ] && [ "$(value tree 'amber\| ')" = "$expected" ]
+    judge "rsync: amber has a tree of 2,000 files, some of them twice" "it has $(value tree 'amber\| ') where $expected is right"
+    [ "$(value rsync 'amber\| ')" = ok ];            judge "rsync: it goes to birch's disk and back, from one CPU to another" "see $at.console"
+    [ "$(value disk 'birch\| ')" = "$expected" ];    judge "rsync: on birch's disk it is the same, hard links too" "it is $(value disk 'birch\| ') where $expected is right"
+    [ "$(value back 'amber\| ')" = "$expected" ];    judge "rsync: and so is what came back" "it is $(value back 'amber\| ') where $expected is right"
+    /sbin/e2fsck -fn "$disk" > "$at.e2fsck" 2>&1;    judge "rsync: e2fsck -fn finds nothing on the disk" "see $at.e2fsck"
+    [ "$(value wrong 'amber\| ')$(value wrong 'birch\| ')" = 00 ] && [ "$status" -eq 0 ]
+    judge "rsync: no wrong checksum, and both power off, status 0" "status $status: $(last)"
+}
