@@ -122,10 +122,6 @@ DeviceCounters VirtioDevices::counters(u32 number) const
         all.requests = seen.requests;
         all.refused = seen.malformed + seen.unsupported;
         all.failed = seen.failed;
-    } else if (VirtioPmem const* const area = pmem(number)) {
-        all.requests = area->counters().flushes;
-        all.refused = area->counters().malformed;
-        all.failed = area->counters().failed;
     }
     return all;
 }

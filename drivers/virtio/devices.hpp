@@ -18,7 +18,7 @@ namespace kennel::service {
 // What a device did for its guest since the guest was planned, for whoever asks: a plain value, to be read on its home.
 struct DeviceCounters {
     wire::DeviceType type{};
-    u64 requests = 0;                                 // of a disk or an area; of other devices nothing is counted but interrupts
+    u64 requests = 0;                                 // of a disk; of other devices nothing is counted but interrupts
     u64 refused = 0;                                  // malformed, or of a kind the device does not have
     u64 failed = 0;                                   // ended with an I/O error of the medium's
     u64 interrupts = 0;

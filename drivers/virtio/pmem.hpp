@@ -13,11 +13,12 @@ class VirtioPmem {
 public:
     static constexpr u16 queue_size = 16;
 
+    // Of the guest's present run.
     struct Counters {
         u64 flushes = 0;                              // answered, one way or the other
         u64 failed = 0;                               // of these: because a write had been dropped
         u64 malformed = 0;                            // no flush, or no room for its answer
-        u64 dropped = 0;                              // writes, in the guest's present run
+        u64 dropped = 0;                              // writes
     };
 
     explicit VirtioPmem(SharedArea::Recipe const& recipe);
@@ -25,7 +26,7 @@ public:
     Transport  transport;
     SharedArea area;
 
-    void power_on() { counters_.dropped = 0; }
+    void power_on() { counters_ = {}; }
     void changed(Transport::Change change);
     void kicked();
     void drop_write() { counters_.dropped++; }

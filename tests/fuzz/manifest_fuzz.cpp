@@ -94,9 +94,9 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         }
         demand(recipe->entry.guest < reader->guest_count() && !recipe->serial().empty() && recipe->entry.bytes % 512 == 0);
         demand(recipe->part().label.size() <= 36);
-        if (recipe->entry.kind != abi::MediumKind::module)
+        if (recipe->entry.kind != abi::MediumKind::module && !recipe->is_area())
             continue;
-        demand(recipe->entry.source < reader->file_count());
+        demand(recipe->entry.source < reader->file_count() && !(recipe->is_area() && recipe->changes_medium()));
         for (u32 g = 0; recipe->changes_medium() && g < reader->guest_count(); g++)
             if (auto const guest = reader->guest(g); guest.service == reader->guest(recipe->entry.guest).service)
                 demand(guest.kernel != recipe->entry.source && guest.initrd != recipe->entry.source);

@@ -95,6 +95,7 @@ TEST_CASE("pmem: a flush is answered, and fails from the first write on that cha
     CHECK(machine.pmem.counters().failed == 2);
     machine.pmem.power_on();
     CHECK(machine.flush() == 0);
+    CHECK(machine.pmem.counters().flushes == 1);
 }
 
 TEST_CASE("pmem: requests that are none")
