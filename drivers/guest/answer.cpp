@@ -8,8 +8,6 @@ namespace kennel::service {
 
 namespace {
 
-constexpr u32 general_protection = 13;
-
 End after(Guest& guest)
 {
     switch (guest.platform.take_happening()) {
@@ -21,18 +19,36 @@ End after(Guest& guest)
     return {};
 }
 
+constexpr u32 general_protection = 13, page_fault = 14;
+
+void inject(abi::Reply& reply, u32 vector, u32 error_code)
+{
+    reply.action = abi::ReplyAction::inject;
+    reply.vector = vector;
+    reply.has_error = 1;
+    reply.error_code = error_code;
+}
+
 End carry_out(Guest& guest, Emulated const& emulated)
 {
     abi::Reply& reply = guest.page->reply;
     switch (emulated.next) {
-    case Emulated::Next::skip:
+    case Emulated::Next::skip: [[likely]]
         reply.action = abi::ReplyAction::skip;
         reply.instruction_length = emulated.length;
-        reply.has_value = emulated.flags.has_value();
-        reply.value = emulated.flags.value_or(0);
+        reply.has_value = emulated.value.has_value();
+        reply.value = emulated.value.value_or(0);
         break;
     case Emulated::Next::retry:
         reply.action = abi::ReplyAction::retry;
+        break;
+    case Emulated::Next::page_fault:
+        inject(reply, page_fault, emulated.length);
+        reply.has_value = 1;
+        reply.value = emulated.value.value_or(0);
+        break;
+    case Emulated::Next::general_protection:
+        inject(reply, general_protection, emulated.length);
         break;
     case Emulated::Next::impossible:
         return {EndReason::unsupported, emulated.why};
@@ -57,10 +73,7 @@ End answer_port(Guest& guest)
 
 End inject_general_protection(abi::InterceptPage& page)
 {
-    page.reply.action = abi::ReplyAction::inject;
-    page.reply.vector = general_protection;
-    page.reply.has_error = 1;
-    page.reply.error_code = 0;
+    inject(page.reply, general_protection, 0);
     return {};
 }
 

@@ -161,6 +161,28 @@ Next after_element(bool repeat, u32 address_size, abi::Registers& registers)
     return registers.rcx & ones(address_size) ? Next::retry : Next::skip;
 }
 
+// Linear address of a string's element.
+u64 element_address(abi::ExecutionState const& state, u32 segment, u64 index, u32 address_size, u32 width)
+{
+    u64 const linear = segment_base(state, segment, width) + (index & ones(address_size));
+    return width == 64 ? linear : linear & 0xffff'ffff;
+}
+
+constexpr bool is_canonical(u64 linear) { return linear + (1ull << 47) < 1ull << 48; }
+
+// Guest physical address of an operand's first byte, or what the guest gets instead.
+Result<u64, Emulated> find_operand(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach)
+{
+    if (!is_canonical(linear))
+        return Err(Emulated{Next::general_protection, 0, std::nullopt, ""});
+    auto const address = translate(memory, state, linear, reach);
+    if (address)
+        return *address;
+    if (address.error() == Unreachable::outside)
+        return Err(impossible("page tables outside its memory"));
+    return Err(Emulated{Next::page_fault, page_fault_code(state, reach, address.error()), linear, ""});
+}
+
 // A string operand: in RAM, or where the platform answers. Elements never straddle pages here.
 struct Operand { GuestMemory const& memory; Platform& platform; u64 address; u32 size; };
 
@@ -188,13 +210,15 @@ Emulated emulate_string(GuestMemory const& memory, Platform& platform, abi::Exec
 {
     u32 const size = instruction.memory_size, address_size = instruction.address_size;
     bool const reads = instruction.operation != Operation::string_store, writes = instruction.operation != Operation::string_load;
-    std::optional<u64> source = 0, target = 0;
+    Result<u64, Emulated> source = 0, target = 0;
     if (reads)
-        source = translate(memory, state, segment_base(state, instruction.segment, width) + (registers.rsi & ones(address_size)), Reach::read);
+        source = find_operand(memory, state, element_address(state, instruction.segment, registers.rsi, address_size, width), Reach::read);
+    if (!source)
+        return source.error();
     if (writes)
-        target = translate(memory, state, segment_base(state, 0, width) + (registers.rdi & ones(address_size)), Reach::write);
-    if (!source || !target)
-        return impossible("a string instruction between a device and memory that is not there");
+        target = find_operand(memory, state, element_address(state, 0, registers.rdi, address_size, width), Reach::write);
+    if (!target)
+        return target.error();
     if ((reads && straddles(*source, size)) || (writes && straddles(*target, size)))
         return impossible("a string instruction across pages");
 
@@ -210,6 +234,42 @@ Emulated emulate_string(GuestMemory const& memory, Platform& platform, abi::Exec
     if (writes)
         advance(registers.rdi, size, address_size, state.rflags);
     return {after_element(instruction.repeat, address_size, registers), instruction.length, std::nullopt, ""};
+}
+
+// The RAM of an element of INS or OUTS, which may lie in two pages.
+struct Element {
+    std::span<u8> low, high;
+
+    u8& byte(u32 i) const { return i < low.size() ? low[i] : high[i - low.size()]; }
+    u32 load(u32 size) const
+    {
+        u32 value = 0;
+        for (u32 i = 0; i < size; i++)
+            value |= u32{byte(i)} << 8 * i;
+        return value;
+    }
+    void store(u32 size, u32 value) const
+    {
+        for (u32 i = 0; i < size; i++)
+            byte(i) = static_cast<u8>(value >> 8 * i);
+    }
+};
+
+Result<std::span<u8>, Emulated> find_ram(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, u64 size, Reach reach)
+{
+    auto const bytes = memory.span(TRY(find_operand(memory, state, linear, reach)), size);
+    if (bytes.empty())
+        return Err(impossible("a string port access to memory that is not there"));
+    return bytes;
+}
+
+Result<Element, Emulated> find_element(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, u64 size, Reach reach)
+{
+    u64 const low = std::min(size, page_size - (linear & (page_size - 1)));
+    Element element{TRY(find_ram(memory, state, linear, low, reach)), {}};
+    if (low < size)
+        element.high = TRY(find_ram(memory, state, linear + low, size - low, reach));
+    return element;
 }
 
 } // namespace
@@ -259,7 +319,7 @@ Emulated emulate_memory(GuestMemory const& memory, Platform& platform, DecodeCac
     u64 const old = platform.read_memory(access.address, size);
     bool const memory_first = instruction.memory_is_target;
     Computed const result = compute(instruction.operation, memory_first ? old : source, memory_first ? source : old, size);
-    done.flags = result.flags;
+    done.value = result.flags;
     if (instruction.operation != Operation::compare && instruction.operation != Operation::test) {
         if (memory_first)
             platform.write_memory(access.address, size, result.value);
@@ -280,20 +340,16 @@ Emulated emulate_port_string(GuestMemory const& memory, Platform& platform, abi:
         return {Next::skip, 0, std::nullopt, ""};
 
     u64& index = access.is_input ? registers.rdi : registers.rsi;
-    u64 const base = segment_base(state, access.is_input ? 0 : access.segment, width);
+    u32 const segment = access.is_input ? 0 : access.segment;
     for (u32 done = 0; done < elements_at_once; done++) {
-        auto const address = translate(memory, state, base + (index & ones(address_size)), access.is_input ? Reach::write : Reach::read);
-        if (!address || straddles(*address, size) || !memory.contains(*address, size))
-            return impossible("a string port access to memory that is not there");
-        auto const bytes = memory.span(*address, size);
-        u32 value = 0;
-        if (access.is_input) {
-            value = platform.read_port(access.port, size);
-            std::memcpy(bytes.data(), &value, size);
-        } else {
-            std::memcpy(&value, bytes.data(), size);
-            platform.write_port(access.port, size, value);
-        }
+        // Before the port is touched: an access that faults has no effect.
+        auto const element = find_element(memory, state, element_address(state, segment, index, address_size, width), size, access.is_input ? Reach::write : Reach::read);
+        if (!element)
+            return element.error();
+        if (access.is_input)
+            element->store(size, platform.read_port(access.port, size));
+        else
+            platform.write_port(access.port, size, element->load(size));
         advance(index, size, address_size, state.rflags);
         if (after_element(access.is_rep, address_size, registers) == Next::skip)
             return {Next::skip, 0, std::nullopt, ""};

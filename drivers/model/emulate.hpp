@@ -15,11 +15,13 @@ struct Emulated {
     enum class Next : u8 {
         skip,            // done: go on behind the instruction
         retry,           // a part of a repeated instruction is done: run it again
+        page_fault,      // the same, or nothing is done: instead of going on, the guest gets this exception
+        general_protection,
         impossible,      // not an instruction we carry out, or its bytes or operands are out of reach
     };
     Next next = Next::impossible;
-    u32  length = 0;                    // of the instruction
-    std::optional<u64> flags;           // new arithmetic flags
+    u32  length = 0;                    // of the instruction; of an exception, its error code
+    std::optional<u64> value;           // new arithmetic flags; of a page fault, its address
     char const* why = "";               // for `impossible`
 };
 

@@ -2,10 +2,11 @@
 //
 // A guest's own page tables, walked in its RAM as the processor would: 4-level, PAE, 32-bit, and none. Every entry is
 // read once and every address bounded by GuestMemory; a walk ends after at most four reads.
-// SDM, "Paging": "4-Level Paging", "PAE Paging", "32-Bit Paging".
+// SDM, "Paging": "4-Level Paging", "PAE Paging", "32-Bit Paging", "Page-Fault Exceptions".
 #pragma once
 #include "drivers/guest_memory.hpp"
 #include "hv/abi/pages.hpp"
+#include "hv/lib/result.hpp"
 
 namespace kennel::service {
 
@@ -26,9 +27,17 @@ struct Trail {
     }
 };
 
-// Guest physical address of a linear one; nothing where the guest itself could not reach it, or the tables lie outside its RAM.
-// `trail` is filled by walks of 4-level tables only; its count is 0 for all others.
-std::optional<u64> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach, Trail* trail = nullptr);
+enum class Unreachable : u8 {
+    absent,       // no page is there
+    forbidden,    // one is, and the guest itself could not reach it so
+    outside,      // the tables lead out of its RAM: no page fault, but the guest's end
+};
+
+// Guest physical address of a linear one. `trail` is filled by walks of 4-level tables only; its count is 0 for all others.
+Result<u64, Unreachable> translate(GuestMemory const& memory, abi::ExecutionState const& state, u64 linear, Reach reach, Trail* trail = nullptr);
+
+// The error code of the page fault; `why` is not `outside`.
+u32 page_fault_code(abi::ExecutionState const& state, Reach reach, Unreachable why);
 
 // Width of the code that runs: 16, 32 or 64.
 u32 code_width(abi::ExecutionState const& state);

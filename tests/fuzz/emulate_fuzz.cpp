@@ -92,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         demand(result.next != Emulated::Next::skip || result.length > 0 || (how & 64));
         for (Page const& page : guest.pages)
             demand(std::all_of(page.bytes, page.bytes + page_size, [](u8 byte) { return byte == 0; }));   // nobody writes to an area
+        demand(result.next != Emulated::Next::page_fault || (result.length < 8 && result.value));
         // And what a guest may do to its devices by itself.
         guest.platform.write_port(input.take<u16>() % 2 ? static_cast<u16>(0x3f8 + how % 8) : static_cast<u16>(0xcf8 + how % 8), 1u << how % 3, input.take<u32>());
         (void)guest.platform.read_port(static_cast<u16>(0x3f8 + how % 8), 1);

@@ -53,6 +53,13 @@ struct Cpu {
     void entry(u32 value) { select(); platform.write_memory(io_apic_window, 4, value); }
 };
 
+void check_page_fault(Emulated const& result, u32 error, u64 address)
+{
+    CHECK(result.next == Emulated::Next::page_fault);
+    CHECK(result.length == error);
+    CHECK(result.value == address);
+}
+
 void check_skip(Emulated const& result, u32 length)
 {
     CHECK(result.next == Emulated::Next::skip);
@@ -110,16 +117,16 @@ TEST_CASE("emulate: operations change the register or the device, and the flags 
     cpu.entry(0x8055);
     auto result = cpu.run({0xf7, 0x07, 0xaa, 0, 0, 0}, io_apic_window);      // testl $0xaa, (%rdi)
     check_skip(result, 6);
-    CHECK(result.flags == (zero | parity));
+    CHECK(result.value == (zero | parity));
     result = cpu.run({0x81, 0x3f, 0x55, 0x80, 0, 0}, io_apic_window);        // cmpl $0x8055, (%rdi)
-    CHECK(result.flags == (zero | parity));
+    CHECK(result.value == (zero | parity));
     cpu.registers.rax = 0x8056;
     result = cpu.run({0x39, 0x07}, io_apic_window);                          // cmp %eax, (%rdi): 0x8055 - 0x8056
-    CHECK(result.flags == (carry | adjust | sign | parity));
+    CHECK(result.value == (carry | adjust | sign | parity));
     result = cpu.run({0x3b, 0x07}, io_apic_window);                          // cmp (%rdi), %eax: 1
-    CHECK(result.flags == 0);
+    CHECK(result.value == 0);
     result = cpu.run({0x83, 0x0f, 0x02}, io_apic_window, true);              // orl $2, (%rdi)
-    CHECK(result.flags == parity * (__builtin_parity(0x57) == 0));
+    CHECK(result.value == parity * (__builtin_parity(0x57) == 0));
     CHECK(cpu.entry() == 0x8057);
     cpu.run({0x83, 0x27, 0x0f}, io_apic_window, true);                       // andl $15, (%rdi)
     CHECK(cpu.entry() == 7);
@@ -128,7 +135,7 @@ TEST_CASE("emulate: operations change the register or the device, and the flags 
     cpu.registers.rcx = 0xffff'ffff'7fff'ffff;
     result = cpu.run({0x03, 0x0f}, io_apic_window);                          // add (%rdi), %ecx
     CHECK(cpu.registers.rcx == 0x8000'0005);
-    CHECK(result.flags == (overflow | sign | adjust | parity));
+    CHECK(result.value == (overflow | sign | adjust | parity));
     cpu.run({0x83, 0x2f, 0x02}, io_apic_window, true);                       // subl $2, (%rdi)
     CHECK(cpu.entry() == 4);
     cpu.registers.rdx = 0x33;
@@ -164,7 +171,10 @@ TEST_CASE("emulate: strings between RAM and a device, one element at a time")
     check_skip(cpu.run({0xab}, io_apic_window, true), 1);                    // stosl
     CHECK(cpu.entry() == 0x50);
     cpu.registers.rsi = io_apic_window, cpu.registers.rdi = 0x80'0000;       // not mapped
-    CHECK(cpu.run({0xa5}, io_apic_window).next == Emulated::Next::impossible);
+    check_page_fault(cpu.run({0xa5}, io_apic_window), 2, 0x80'0000);
+    cpu.registers.rsi = 0x80'0004, cpu.registers.rdi = io_apic_window;
+    check_page_fault(cpu.run({0xa5}, io_apic_window, true), 0, 0x80'0004);
+    CHECK(cpu.entry() == 0x50);
 }
 
 TEST_CASE("emulate: what is remembered is used only while bytes, tables and state are the same")
@@ -226,26 +236,34 @@ TEST_CASE("emulate: refuses clearly what it does not carry out")
 TEST_CASE("paging: PAE, 32-bit with both page sizes, and none")
 {
     Cpu cpu;
-    auto walk = [&](u64 linear, Reach reach = Reach::read) { return translate(cpu.memory, cpu.state, linear, reach); };
+    constexpr u64 absent = ~0ull - 1, forbidden = ~0ull - 2, outside = ~0ull - 3;
+    auto walk = [&](u64 linear, Reach reach = Reach::read) {
+        auto const address = translate(cpu.memory, cpu.state, linear, reach);
+        return address ? *address : address.error() == Unreachable::absent ? absent : address.error() == Unreachable::forbidden ? forbidden : outside;
+    };
     CHECK(walk(0x12'3456) == 0x12'3456);
-    CHECK_FALSE(walk(0x40'0000));
-    CHECK_FALSE(walk(1ull << 39));
+    CHECK(walk(0x40'0000) == absent);
+    CHECK(walk(1ull << 39) == absent);
 
     cpu.put(0x3000, 0x85);                                                   // read-only
-    CHECK_FALSE(walk(0x1000, Reach::write));
+    CHECK(walk(0x1000, Reach::write) == forbidden);
     cpu.state.cr0 &= ~0x1'0000ull;                                           // without CR0.WP the supervisor may
     CHECK(walk(0x1000, Reach::write) == 0x1000);
     cpu.state.cpl = 3;
-    CHECK_FALSE(walk(0x1000, Reach::write));
+    CHECK(walk(0x1000, Reach::write) == forbidden);
     cpu.put(0x3000, 0x83);
-    CHECK_FALSE(walk(0x1000));                                               // not the user's
+    CHECK(walk(0x1000) == forbidden);                                        // not the user's
+    cpu.put(0x2000, 0x3003);
+    CHECK(walk(0x40'0000) == absent);                                        // nor is the way there, but a missing page counts first
+    CHECK(page_fault_code(cpu.state, Reach::write, Unreachable::forbidden) == 7);
+    CHECK(page_fault_code(cpu.state, Reach::read, Unreachable::absent) == 4);
 
     cpu.state = {};
     cpu.state.cr0 = 0x8000'0011, cpu.state.cr4 = 0x20, cpu.state.cr3 = 0x7020;
     cpu.put(0x7020 + 8, 0x3001);
     cpu.put(0x3000, 0x20'0083);
     CHECK(walk(0x4000'0123) == 0x20'0123);
-    CHECK_FALSE(walk(0x123));
+    CHECK(walk(0x123) == absent);
 
     cpu.state.cr4 = 0x10, cpu.state.cr3 = 0x8000;
     cpu.memory.copy_out(0x8000, u32{0x40'0083 & ~0x40'0000u});
@@ -253,12 +271,16 @@ TEST_CASE("paging: PAE, 32-bit with both page sizes, and none")
     cpu.memory.copy_out(0x9000 + 4 * 5, u32{0x1'1003});
     CHECK(walk(0x1234) == 0x1234);
     CHECK(walk(0x40'5678) == 0x1'1678);
-    CHECK_FALSE(walk(0x40'6000));
+    CHECK(walk(0x40'6000) == absent);
+    CHECK(walk(0x80'0000) == absent);
+    cpu.memory.copy_out(0x9000 + 4 * 6, u32{0x1'1001});
+    cpu.state.cr0 |= 0x1'0000;
+    CHECK(walk(0x40'6000, Reach::write) == forbidden);
 
     cpu.state.cr0 = 0x11;
     CHECK(walk(0x1'2345'6789) == 0x2345'6789);
     cpu.state.cr0 = 0x8000'0011, cpu.state.cr4 = 0x20, cpu.state.efer = 0xd00, cpu.state.cr3 = 0xf'ffff'f000;   // tables outside RAM
-    CHECK_FALSE(walk(0));
+    CHECK(walk(0) == outside);
 }
 
 TEST_CASE("emulate: string port accesses move bounded amounts and end exactly")
@@ -282,6 +304,58 @@ TEST_CASE("emulate: string port accesses move bounded amounts and end exactly")
     CHECK(last == 'a' + 299 % 26);
     cpu.registers.rcx = 0;
     CHECK(emulate_port_string(cpu.memory, cpu.platform, cpu.state, outs, cpu.registers).next == Emulated::Next::skip);
-    cpu.registers.rsi = 0x80'0000, cpu.registers.rcx = 1;
+    cpu.state.cr3 = 0xf'ffff'f000, cpu.registers.rcx = 1;                    // page tables outside RAM
     CHECK(emulate_port_string(cpu.memory, cpu.platform, cpu.state, outs, cpu.registers).next == Emulated::Next::impossible);
+}
+
+TEST_CASE("emulate: a string port access that faults has done what came before, and goes on behind it")
+{
+    Cpu cpu;
+    // 4 KiB leaves for the first 2 MiB; nothing at page 0x62.
+    cpu.put(0x3000, 0x5007);
+    for (u64 i = 0; i < 512; i++)
+        cpu.put(0x5000 + 8 * i, i == 0x62 ? 0 : (i << 12) | 7);
+    cpu.bytes(0x6'1ffe, {0x11, 0x22, 0x33, 0x44});
+    abi::PortIntercept const outs{0x3ff, 1, 0, 1, 1, 8, 3}, ins{0x3ff, 1, 1, 1, 1, 8, 0};
+    auto run = [&](abi::PortIntercept const& access) { return emulate_port_string(cpu.memory, cpu.platform, cpu.state, access, cpu.registers); };
+    cpu.registers.rsi = 0x6'1ffe, cpu.registers.rcx = 4;
+    check_page_fault(run(outs), 0, 0x6'2000);
+    CHECK(cpu.registers.rsi == 0x6'2000);
+    CHECK(cpu.registers.rcx == 2);
+    CHECK(cpu.platform.read_port(0x3ff, 1) == 0x22);
+    cpu.put(0x5000 + 8 * 0x62, 0x6'2005);                                    // there, and read-only
+    CHECK(run(outs).next == Emulated::Next::skip);
+    CHECK(cpu.platform.read_port(0x3ff, 1) == 0x44);
+
+    cpu.registers.rdi = 0x6'1fff, cpu.registers.rcx = 2;
+    check_page_fault(run(ins), 3, 0x6'2000);
+    CHECK(cpu.registers.rcx == 1);
+    cpu.state.cpl = 3;
+    check_page_fault(run(ins), 7, 0x6'2000);
+    cpu.state.cpl = 0;
+    cpu.registers.rdi = 0x8000'0000'0000;
+    CHECK(run(ins).next == Emulated::Next::general_protection);
+
+    // One element in two pages: all of it or nothing.
+    cpu.put(0x5000 + 8 * 0x62, 0);
+    abi::PortIntercept const out{0xcf8, 4, 0, 1, 0, 8, 3}, in{0xcf8, 4, 1, 1, 0, 8, 0};
+    cpu.bytes(0x6'1ffd, {0x04, 0x08, 0x01});
+    cpu.bytes(0x6'2000, {0x80});
+    cpu.registers.rsi = 0x6'1ffd;
+    check_page_fault(run(out), 0, 0x6'2000);
+    CHECK(cpu.registers.rsi == 0x6'1ffd);
+    cpu.put(0x5000 + 8 * 0x62, 0x6'2007);
+    CHECK(run(out).next == Emulated::Next::skip);
+    CHECK(cpu.platform.read_port(0xcf8, 4) == 0x8001'0804);
+    cpu.registers.rdi = 0x6'2ffd;
+    CHECK(run(in).next == Emulated::Next::skip);
+    u32 word = 0;
+    cpu.memory.copy_in(0x6'2ffd, word);
+    CHECK(word == 0x8001'0804);
+
+    // Not in 64-bit code an address wraps at 4 GiB.
+    cpu.state.cs_access = 0xc09b, cpu.state.ds_base = 0xffff'f000;
+    cpu.registers.rsi = 0x6'2ffe, cpu.registers.rcx = 1;
+    CHECK(run({0x3ff, 1, 0, 1, 1, 4, 3}).next == Emulated::Next::skip);
+    CHECK(cpu.platform.read_port(0x3ff, 1) == 0x08);
 }

@@ -161,6 +161,27 @@ TEST_CASE("answer: clock MSRs are served, nonsense gets a general protection fau
     CHECK(m.page->reply.has_error == 1);
 }
 
+TEST_CASE("answer: a string port access to a page that is not there gets a page fault with its address")
+{
+    Machine m;
+    REQUIRE(begin(m.guest, m.info, m.log));
+    abi::InterceptPage& page = *m.page;
+    page.kind = abi::InterceptKind::port;
+    page.port = {0x3f8, 1, 1, 1, 1, 8, 0};
+    page.execution = {};
+    page.execution.cr0 = 0x8000'0011, page.execution.cr3 = 0x1000, page.execution.cr4 = 0x20, page.execution.efer = 0xd00, page.execution.cs_access = 0xa09b;
+    m.guest.memory.copy_out(0x1000, u64{0});
+    page.registers.rdi = 0x1234, page.registers.rcx = 1;
+    CHECK(answer(m.guest).reason == EndReason::none);
+    CHECK(page.reply.action == abi::ReplyAction::inject);
+    CHECK(page.reply.vector == 14);
+    CHECK(page.reply.has_error == 1);
+    CHECK(page.reply.error_code == 2);
+    CHECK(page.reply.has_value == 1);
+    CHECK(page.reply.value == 0x1234);
+    CHECK(page.registers.rcx == 1);
+}
+
 TEST_CASE("answer: an intercept of unknown kind or stop of unknown reason ends the guest, and nothing else")
 {
     Machine m;
