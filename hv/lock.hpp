@@ -34,9 +34,6 @@ public:
 
     [[nodiscard]] Guard lock() { return Guard{*this}; }
 
-    // For a panic, which must not wait for whoever died holding it.
-    T& without_lock() { return data_; }
-
 private:
     void acquire()
     {

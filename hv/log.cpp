@@ -34,6 +34,6 @@ void Line::add_number(u64 number, u32 base)
 }
 
 void log_text(std::string_view text) { sink.lock()->write(text); }
-void log_emergency(std::string_view text) { sink.without_lock().write(text); }
+void log_emergency(std::string_view text) { arch::log_bytes(text.data(), text.size()); }
 
 } // namespace kennel

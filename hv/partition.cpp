@@ -8,9 +8,7 @@
 
 namespace kennel {
 
-namespace {
 constexpr u32 read_only = static_cast<u32>(abi::MapRights::read), shared_rights = read_only | static_cast<u32>(abi::MapRights::write);
-}
 
 bool Partition::owns(HostPhysical base, u64 size) const
 {

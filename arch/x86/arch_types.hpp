@@ -23,13 +23,6 @@ struct [[gnu::packed]] TaskState {         // SDM, "Task State Segment in 64-bit
 };
 static_assert(sizeof(TaskState) == 104);
 
-// What a crossing between partitions has to do on this CPU, by what it reports. All zero on a CPU without the flaws.
-struct Crossing {
-    static constexpr u32 predictors = 1, buffers = 2, l1_data = 4;   // IBPB, VERW, L1D flush
-    u32 actions = 0;
-    u64 count = 0;
-};
-
 struct CpuArch {
     void*  self = nullptr;                 // %gs:0
     u64    stack_top = 0;                  // virtual; the VM exit stub's two words lie just below
@@ -38,7 +31,6 @@ struct CpuArch {
     u64    vmxon_region = 0;               // host physical
     u8     noted_vector = 0;               // what interrupted hv where it lets interrupts in; 0: nothing
     u32    exits_with_if_clear = 0;        // see look_for_interrupts
-    Crossing crossing;
     alignas(16) u64 gdt[7] = {};
     TaskState task = {};
 };

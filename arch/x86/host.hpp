@@ -17,7 +17,7 @@ struct HostFeatures {
     bool preemption_timer = false;
     u32  preemption_shift = 0;        // it counts TSC ticks >> this
     u64  timer_ticks_per_tsc = 0;     // one-shot APIC timer: APIC ticks per TSC tick, 32.32 fixed point; 0: TSC-deadline
-    u32  crossing_actions = 0;        // bits of Crossing
+    u32  crossing_actions = 0;        // Crossing bits that the processor has and needs; 0 on one without the flaws
 };
 HostFeatures const& host_features();
 HostFeatures& host_features_for_boot();

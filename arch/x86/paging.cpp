@@ -8,9 +8,7 @@
 
 namespace kennel::arch {
 
-namespace {
 constexpr u64 address_mask = 0x000f'ffff'ffff'f000;
-}
 
 u64* HostPaging::table()
 {

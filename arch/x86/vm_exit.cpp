@@ -384,7 +384,7 @@ static void wind_watchdog(Cpu& cpu)
 [[clang::preserve_none]] kennel::abi::Registers* vmx_handle_exit(kennel::Cpu* cpu, kennel::Vcpu* vcpu, kennel::u64 reason)
 {
     using namespace kennel;
-    static_assert(offsetof(Cpu, current) == 0xe8, "vmx_entry.S reads it");
+    static_assert(offsetof(Cpu, current) == 0xd8, "vmx_entry.S reads it");
     Action const action = arch::decode(*vcpu, static_cast<u16>(reason));
     if (action != Action::resume) {
         if (action == Action::reschedule) [[unlikely]]

@@ -5,6 +5,7 @@
 #include "arch/x86/controls.hpp"
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/instructions.hpp"
+#include "hv/crossing.hpp"
 #include "hv/log.hpp"
 #include <cstring>
 
@@ -106,7 +107,6 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     write_cr4((read_cr4() | Cr4::vmxe | rdmsr(Msr::vmx_cr4_fixed0)) & rdmsr(Msr::vmx_cr4_fixed1));
     if (!vmxon(cpu.arch.vmxon_region))
         return "VMXON failed";
-    cpu.arch.crossing.actions = features.crossing_actions;
 
     if (!closed_page) {
         closed_page = machine.block.physical(ones(machine)).value;
@@ -242,23 +242,22 @@ void settle_vcpu(Vcpu& vcpu)
     invalidate(*vcpu.partition->machine, (1u << vcpu.partition->machine->cpu_count) - 1);
 }
 
-// Everything a partition crossing has to do so that what one left in predictors and buffers tells the other nothing.
-[[gnu::noinline]] static void clean_up_before(Crossing const& crossing)
+// IBPB, VERW, L1D_FLUSH: SDM, "Processor-Specific Speculation Control MSRs".
+[[gnu::noinline]] static void clean_up(Cpu const& cpu, Vcpu const& next)
 {
-    if (crossing.actions & Crossing::predictors)
+    u32 const actions = crossing_actions(cpu.arch.loaded, next) & features.crossing_actions;
+    if (actions & Crossing::predictors)
         wrmsr(Msr::pred_cmd, 1);
-    if (crossing.actions & Crossing::buffers)
+    if (actions & Crossing::buffers)
         verw(HostSelector::data);
-    if (crossing.actions & Crossing::l1_data)
+    if (actions & Crossing::l1_data)
         wrmsr(Msr::flush_cmd, 1);
 }
 
 void load_vcpu(Cpu& cpu, Vcpu& vcpu)
 {
-    // Every switch is a crossing: two vCPUs of one partition rarely share a CPU.
-    cpu.arch.crossing.count++;
-    if (cpu.arch.crossing.actions) [[unlikely]]
-        clean_up_before(cpu.arch.crossing);
+    if (features.crossing_actions) [[unlikely]]
+        clean_up(cpu, vcpu);
     if (!vmptrld(vcpu.arch.vmcs)) [[unlikely]]
         panic("VMPTRLD failed");
     cpu.arch.loaded = &vcpu;

@@ -29,7 +29,7 @@ vmx_exit:
         .endr
 
         mov     (%rsp), %r12
-        mov     0xe8(%r12), %r13        /* Cpu::current */
+        mov     0xd8(%r12), %r13        /* Cpu::current */
         mov     $0x4402, %r14d          /* the exit reason */
         vmread  %r14, %r14
         call    vmx_handle_exit         /* (r12, r13, r14: preserve_none) -> registers of the vCPU to enter */

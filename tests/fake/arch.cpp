@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // arch.hpp answered without hardware. See machine.hpp.
+#include "hv/crossing.hpp"
 #include "hv/log.hpp"
 #include "hv/schedule.hpp"
 #include "tests/fake/machine.hpp"
@@ -20,6 +21,16 @@ constexpr u64 frame_count = 16384;
 void panic(char const* what, u64) { throw std::logic_error{what}; }
 
 namespace arch {
+
+// The state of `vcpu` into the processor: where another's was there, that is a crossing.
+static void load(Vcpu& vcpu)
+{
+    Vcpu*& loaded = vcpu.cpu->arch.loaded;
+    if (loaded == &vcpu)
+        return;
+    running->crossings.push_back(crossing_actions(loaded, vcpu));
+    loaded = &vcpu;
+}
 
 u64  now() { return running->now; }
 void arm_timer(Cpu& cpu, u64 deadline) { cpu.arch.timer = deadline; }
@@ -56,10 +67,18 @@ bool skip_instruction(Vcpu& vcpu)
     vcpu.arch.rip += vcpu.arch.length;
     return vcpu.arch.interrupts_enabled;
 }
-void skip_bytes(Vcpu& vcpu, u32 length) { vcpu.arch.rip += length; }
+void skip_bytes(Vcpu& vcpu, u32 length)
+{
+    load(vcpu);
+    vcpu.arch.rip += length;
+}
 u64  instruction_length(Vcpu& vcpu) { return vcpu.arch.length; }
 void inject_interrupt(Vcpu& vcpu, u8 vector) { vcpu.arch.interrupt = vector; }
-void set_status_flags(Vcpu& vcpu, u64 flags) { vcpu.arch.flags = flags; }
+void set_status_flags(Vcpu& vcpu, u64 flags)
+{
+    load(vcpu);
+    vcpu.arch.flags = flags;
+}
 void set_fault_address(Vcpu& vcpu, u64 address) { vcpu.arch.fault_address = address; }
 void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32>) { vcpu.arch.exception = vector; }
 bool reflect_exception(Vcpu& vcpu, ExceptionExit const& exit) { vcpu.arch.exception = exit.vector; return true; }
@@ -69,7 +88,12 @@ void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state) { state.rip = 
 void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state) { fill_execution_state(vcpu, state); }
 void get_state(Vcpu& vcpu, abi::VcpuState& state) { state.rip = vcpu.arch.rip; }
 abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state) { vcpu.arch.rip = state.rip; return abi::Status::ok; }
-void release_vcpu(Cpu&, Vcpu& vcpu) { vcpu.arch.released = true; }
+void release_vcpu(Cpu& cpu, Vcpu& vcpu)
+{
+    vcpu.arch.released = true;
+    if (cpu.arch.loaded == &vcpu)
+        cpu.arch.loaded = nullptr;
+}
 
 void answer_cpuid(Vcpu& vcpu) { vcpu.registers().rax = 0x16; }
 std::optional<u64> read_msr(Vcpu&, u32) { return std::nullopt; }
@@ -155,8 +179,10 @@ FakeMachine::FakeMachine(u32 cpus, u32 services)
         m.cpus[m.cpu_count++] = cpus_.back().get();
     }
     m.create_services();
-    for (auto& c : cpus_)
+    for (auto& c : cpus_) {
         schedule(*c);
+        arch::load(*c->current);
+    }
 }
 
 FakeMachine::~FakeMachine() { running = nullptr; }
@@ -175,6 +201,7 @@ void FakeMachine::exit(VmExit const& value, u32 cpu_index)
     Action const action = std::visit([&](auto const& e) { return dispatch(*c.current, e); }, value);
     if (action == Action::reschedule)
         schedule(c);
+    arch::load(*c.current);
     if (c.current->attention)
         arch::prepare_entry(c, *c.current);
 }

@@ -16,6 +16,7 @@ namespace kennel::arch {
 struct CpuArch {
     kennel::u64 timer = ~0ull;
     unsigned kicks = 0, idles = 0, end_of_interrupts = 0;
+    Vcpu* loaded = nullptr;              // whose state the processor holds
 };
 
 struct VcpuArch {

@@ -46,6 +46,7 @@ public:
     enum class Power { off, reset };
     std::vector<Power> power;                // what hv asked for, in order
     std::string log;
+    std::vector<u32> crossings;              // Crossing bits, each time a CPU went on to another vCPU; empty ones, too
     u64 now = 1000;
 
 private:
