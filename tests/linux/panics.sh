@@ -19,7 +19,7 @@ reported() {
     [ "$status" -eq 3 ];                                          judge "panic: $name ends the run with status 3" "status $status: $(last)"
     [[ $log =~ ^"PANIC on cpu 0: "$2$'\n' ]];                     judge "panic: $name is reported" "${log%%$'\n'*}"
     [[ $log =~ $'\n'"  "(at|called from)" 0xffffffff8"[0-9a-f]*" $3+0x" ]]; judge "panic: $name: where it happened" "see $at.log"
-    grep -q '^  called from .* vmx_handle_exit+0x' <<< "$log";    judge "panic: $name: the way there, from the VM exit" "see $at.log"
+    grep -qE "^  called from .* (vmx_handle_exit|arch::decode_[a-z_]+)\+0x" <<< "$log"; judge "panic: $name: the way there, from the VM exit" "see $at.log"
     ! grep -qvE '^(PANIC|  (at|called from|r..) )' <<< "$log" && [ "$(grep -c ^PANIC <<< "$log")" -eq 1 ]
     judge "panic: $name: nothing goes on behind it" "see $at.log"
     [ "$(sed -n '/PANIC/,$p' "$at.err" | sed 's/^kennel: //')" = "$log" ]; judge "panic: $name: the launcher shows the report" "see $at.err"
