@@ -18,7 +18,7 @@ kennel_machine() {
     timeout --kill-after=10 $((seconds + 60)) "$build/kennel" run --emulator="$emulator" --cpu-model=corei7_skylake_x --ips=$frequency --timeout="$seconds" \
         --keep="$folder" --log="$folder/log" "$@" < /dev/null > "$folder/console" 2> "$folder/messages" ||
         fail "$label: Kennel's machine ended with status $?: $(tail -n 1 "$folder/messages") (all of it is in $folder)"
-    rm -f "$folder/esp.img"
+    rm -f "$folder/disk.img"
 }
 
 # bare_machine LABEL SECONDS MIB INITRD ARGUMENTS: the same machine, with so much memory, with Debian's kernel on the bare processor

@@ -59,49 +59,42 @@ Or<u64> image_time()
     return seconds;
 }
 
-Or<DiskImage> DiskImage::plan(Images const& images, Manifest const& manifest, std::vector<DataPartition> data, u64 time)
+DiskImage::DiskImage(std::vector<EspFile> files, std::vector<DataPartition> data, Checksums sums, u64 time)
+    : files_{std::move(files)}, sums_{sums}, data_{std::move(data)}
 {
-    DiskImage image;
-    u64 sums_size = 0;
-    auto const add = [&](std::string path, fs::path source, std::vector<u8> bytes, u64 size) {
-        sums_size += sum_line({}, path).size();
-        image.files_.push_back({std::move(path), std::move(source), std::move(bytes), size});
-    };
-    for (auto const& [path, source] : {std::pair<char const*, fs::path>{"EFI/BOOT/BOOTX64.EFI", images.loader}, {"kennel/hypervisor.elf", images.hypervisor}, {"kennel/service.elf", images.service}})
-        add(path, source, {}, TRY(size_of_file(source)));
-    add("kennel/manifest", {}, manifest.bytes, manifest.bytes.size());
-    for (PlannedFile const& file : manifest.files)
-        add("kennel/" + file.name, file.path, {}, file.size);
-    image.files_.push_back({std::string{checksums_path}, {}, {}, sums_size});
-
-    // Everything that makes this image what it is, but for the files' content, which may be gigabytes: their sizes stand for it.
-    std::string identity = std::format("kennel image {:08x}", crc32(manifest.bytes));
-    std::vector<FatFile> files;
-    for (EspFile const& file : image.files_) {
-        files.push_back({file.path, file.size});
-        identity += std::format(" {} {}", file.path, file.size);
+    if (sums_ == Checksums::with) {
+        u64 size = 0;
+        for (EspFile const& file : files_)
+            size += sum_line({}, file.path).size();
+        files_.push_back({std::string{checksums_path}, {}, {}, size});
     }
-    image.gpt_.disk = derived_guid(identity);
-    image.esp_.emplace(files, FatOptions{.volume_id = crc32({reinterpret_cast<u8 const*>(identity.data()), identity.size()}), .time = time,
-                                         .hidden_sectors = partition_alignment / sector});
+    // Everything that makes this image what it is, but for the files' content, which may be gigabytes: their sizes stand for it.
+    std::string identity = "kennel image";
+    std::vector<FatFile> placed;
+    for (EspFile const& file : files_) {
+        placed.push_back({file.path, file.size});
+        identity += std::format(" {} {} {:08x}", file.path, file.size, crc32(file.bytes));
+    }
+    gpt_.disk = derived_guid(identity);
+    esp_.emplace(placed, FatOptions{.volume_id = crc32({reinterpret_cast<u8 const*>(identity.data()), identity.size()}), .time = time,
+                                    .hidden_sectors = partition_alignment / sector});
     u64 end = partition_alignment;
     auto const place = [&](Guid const& type, Guid const& id, u64 size, std::string name) {
-        image.gpt_.partitions.push_back({.type = type, .id = id, .offset = end, .size = size, .name = std::move(name)});
+        gpt_.partitions.push_back({.type = type, .id = id, .offset = end, .size = size, .name = std::move(name)});
         end = round_up(end + size, partition_alignment);
     };
-    place(esp_type, derived_guid(identity + " esp"), image.esp_->size(), "Kennel");
-    for (DataPartition const& partition : data)
+    place(esp_type, derived_guid(identity + " esp"), esp_->size(), "Kennel");
+    for (DataPartition const& partition : data_)
         place(linux_type, partition.id, partition.size, partition.name);
-    image.data_ = std::move(data);
-    image.size_ = round_up(end + gpt_end_size, cylinder);
-    return image;
+    size_ = round_up(end + gpt_end_size, cylinder);
 }
 
-Or<void> DiskImage::copy(EspFile const& file, u64 offset, Output& output, Progress& progress, std::string& sums) const
+Or<void> DiskImage::copy(EspFile const& file, u64 offset, Output& output, Progress& progress, std::string* sums) const
 {
     Sha256 sum;
     auto const take = [&](u64 at, std::span<u8 const> bytes) -> Or<void> {
-        sum.add(bytes);
+        if (sums != nullptr)
+            sum.add(bytes);
         TRY(output.write(offset + at, bytes));
         progress.done(bytes.size());
         return {};
@@ -110,7 +103,8 @@ Or<void> DiskImage::copy(EspFile const& file, u64 offset, Output& output, Progre
         TRY(take(0, file.bytes));
     else
         TRY(read_parts(file.source, file.size, take));
-    sums += sum_line(sum.finish(), file.path);
+    if (sums != nullptr)
+        *sums += sum_line(sum.finish(), file.path);
     return {};
 }
 
@@ -129,9 +123,11 @@ Or<void> DiskImage::write(Output& output, Progress& progress) const
     for (auto const& [offset, bytes] : esp_->pieces())
         TRY(output.write(esp + offset, bytes));
     std::string sums;
-    for (usize i = 0; i + 1 < files_.size(); i++)
-        TRY(copy(files_[i], esp + esp_->offset_of(i), output, progress, sums));
-    TRY(output.write(esp + esp_->offset_of(files_.size() - 1), {reinterpret_cast<u8 const*>(sums.data()), sums.size()}));
+    bool const summed = sums_ == Checksums::with;
+    for (usize i = 0; i < files_.size() - summed; i++)
+        TRY(copy(files_[i], esp + esp_->offset_of(i), output, progress, summed ? &sums : nullptr));
+    if (summed)
+        TRY(output.write(esp + esp_->offset_of(files_.size() - 1), {reinterpret_cast<u8 const*>(sums.data()), sums.size()}));
     for (usize i = 0; i < data_.size(); i++) {
         if (data_[i].file.empty())
             continue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A disk that boots: GPT, an EFI system partition with loader, hypervisor, service, manifest and the guests' files, and a
-// partition for each disk that keeps its data. Everything is placed before anything is written; the same input gives the same bytes.
+// A disk that boots: GPT, an EFI system partition (esp.hpp), and a partition for each disk that keeps its data. Everything is placed
+// before anything is written; the same input gives the same bytes.
 #pragma once
 #include "tools/kennel/esp.hpp"
 #include "tools/kennel/fat32.hpp"
@@ -18,9 +18,12 @@ struct DataPartition {
     u64         size;              // bytes, a multiple of the sector
 };
 
+enum class Checksums : u8 { none, with };
+
 class DiskImage {
 public:
-    static Or<DiskImage> plan(Images const& images, Manifest const& manifest, std::vector<DataPartition> data, u64 time);
+    // `sums`: the files' checksums are another file beside them. `time`: what all files bear.
+    DiskImage(std::vector<EspFile> files, std::vector<DataPartition> data, Checksums sums, u64 time);
 
     u64        size() const { return size_; }
     Gpt const& gpt() const { return gpt_; }
@@ -28,15 +31,10 @@ public:
     Or<void>   write(Output& output, Progress& progress) const;   // all of it but what is zero: into a new file
 
 private:
-    struct EspFile {
-        std::string     path;
-        fs::path        source;
-        std::vector<u8> bytes;     // where there is no source
-        u64             size;
-    };
-    Or<void> copy(EspFile const& file, u64 offset, Output& output, Progress& progress, std::string& sums) const;
+    Or<void> copy(EspFile const& file, u64 offset, Output& output, Progress& progress, std::string* sums) const;
 
-    std::vector<EspFile>       files_;
+    std::vector<EspFile>       files_;       // the checksums last
+    Checksums                  sums_;
     std::vector<DataPartition> data_;
     std::optional<Fat32>       esp_;
     Gpt                        gpt_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine's disk: an unpartitioned FAT file system with the loader, Kennel's images, the manifest and the guests' files,
-// laid out as the loader expects it. Made with dosfstools and mtools, so no root is needed.
+// What the loader finds in the EFI system partition it is started from: itself, Kennel's images, the manifest and the guests' files.
 #pragma once
 #include "tools/kennel/manifest.hpp"
 
@@ -14,12 +13,19 @@ struct Images {
 // In `folder`; by default where this program was built, or where it is installed: beside it, or in ../lib/kennel.
 Images find_images(fs::path const& folder = {});
 
-// A file put at a path of the disk instead of what belongs there, or taken away (source empty): for testing refusals.
+// A file put at a path of the partition instead of what belongs there, or taken away (source empty): for testing refusals.
 struct Replacement {
-    std::string target;
+    std::string target;                      // "kennel/manifest"
     fs::path    source;
 };
 
-Or<fs::path> make_esp(Images const& images, Manifest const& manifest, std::vector<Replacement> const& replacements, fs::path const& folder);
+struct EspFile {
+    std::string     path;
+    fs::path        source;
+    std::vector<u8> bytes;                   // where there is no source
+    u64             size;
+};
+
+Or<std::vector<EspFile>> esp_files(Images const& images, Manifest const& manifest, std::vector<Replacement> const& replacements = {});
 
 } // namespace kennel::tool

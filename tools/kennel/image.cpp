@@ -99,7 +99,8 @@ Or<ExitStatus> make(Words const& words)
     auto data = TRY(move_disks_into_image(configuration.plan, temporary.path()));
     auto const disks = data.size();
     auto const manifest = TRY(make_manifest(configuration.plan));
-    auto const image = TRY(DiskImage::plan(find_images(words.images), manifest, std::move(data), time));
+    auto files = TRY(esp_files(find_images(words.images), manifest));
+    DiskImage const image{std::move(files), std::move(data), Checksums::with, time};
     if (words.device.empty()) {
         TRY(write_file(image, words.output));
     } else {

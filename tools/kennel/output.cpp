@@ -66,6 +66,14 @@ Or<Output> Output::create(fs::path const& target)
     return Output{hidden, real, name};
 }
 
+Or<Output> Output::scratch(fs::path const& path)
+{
+    int const file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0)
+        return machine_failed("{}: {}", path.string(), std::strerror(errno));
+    return Output{file, path, {}};
+}
+
 Or<Output> Output::device(fs::path const& path, bool in_use_too)
 {
     int const file = open(path.c_str(), O_RDWR | (in_use_too ? 0 : O_EXCL) | O_CLOEXEC);

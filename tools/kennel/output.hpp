@@ -29,6 +29,8 @@ public:
     // A file beside `target` that has no name yet, or a hidden one where the file system cannot do without; gone with this
     // object, also when the program is killed (where it had no name), unless commit() put it in `target`'s place.
     static Or<Output> create(fs::path const& target);
+    // A file at once, that nobody else knows of: what was there is gone.
+    static Or<Output> scratch(fs::path const& path);
     // A device, opened so that the kernel refuses while something else has it, unless that shall not matter.
     static Or<Output> device(fs::path const& path, bool in_use_too);
 

@@ -101,9 +101,20 @@ Or<std::vector<Replacement>> replacements_from(std::vector<std::string> const& w
         if (equals == word.npos || !word.starts_with('/'))
             return bad_usage("--replace={}: /PATH=FILE is wanted", word);
         auto const source = word.substr(equals + 1);
-        list.push_back({word.substr(0, equals), source.empty() ? fs::path{} : fs::absolute(source)});
+        list.push_back({word.substr(1, equals - 1), source.empty() ? fs::path{} : fs::absolute(source)});
     }
     return list;
+}
+
+// The machine's own disk, like one that `kennel image` makes, but nobody asks whether it is whole.
+Or<fs::path> make_disk(std::vector<EspFile> files, fs::path const& folder)
+{
+    DiskImage const image{std::move(files), {}, Checksums::none, TRY(image_time())};
+    auto const path = folder / "disk.img";
+    auto output = TRY(Output::scratch(path));
+    Progress progress{"the machine's disk"};
+    TRY(image.write(output, progress));
+    return path;
 }
 
 Or<std::ofstream> open_log(std::string const& path)
@@ -170,7 +181,8 @@ Or<ExitStatus> run(Words const& words)
     fs::path const folder = words.keep.empty() ? temporary.path() : fs::absolute(words.keep);
     std::error_code error;
     fs::create_directories(folder, error);
-    auto const disk = TRY(make_esp(find_images(words.images), manifest, replacements, folder));
+    auto files = TRY(esp_files(find_images(words.images), manifest, replacements));
+    auto const disk = TRY(make_disk(std::move(files), folder));
     Settings settings{
         .emulator = choice.emulator,
         .program = choice.program,
