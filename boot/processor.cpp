@@ -60,6 +60,7 @@ void check_vmx(Screen& screen)
         {unrestricted,                         "unrestricted guest", newer},
         {vpid,                                 "VPID (virtual processor identifiers)", newer},
         {!vpid || (bit(paging, 32) && bit(paging, 42)), "INVVPID for all contexts", newer},
+        {bit(cpuid(1).ecx, 26),                "XSAVE", newer},
         {has_long_mode_feature(20),            "NX (no-execute pages)", "; switch on 'Execute Disable' in the firmware's setup"},
     };
     for (Ability const& ability : required)

@@ -45,9 +45,6 @@ u32 word(char const* text) { return static_cast<u32>(text[0]) | static_cast<u32>
 
 void find_extended_features(HostFeatures& features)
 {
-    features.xsave = cpuid(1).ecx & bit(26);
-    if (!features.xsave)
-        return;
     // Whole groups only, and only what fits one frame: AVX-512 needs 2,696 bytes.
     CpuidResult const main = cpuid(0xd);
     u64 wanted = Xcr0::x87 | Xcr0::sse;
@@ -84,7 +81,7 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     CpuidWords& one = table->basic[1];
     one = cpuid(1);
     one.ebx = (one.ebx & 0xff00) | (1u << 16) | (id << 24);
-    one.ecx = (one.ecx & leaf1_ecx & (avx ? ~0u : ~avx_bits_leaf1_ecx) & (features.xsave ? ~0u : ~bits({26}))) | leaf1_ecx_always;
+    one.ecx = (one.ecx & leaf1_ecx & (avx ? ~0u : ~avx_bits_leaf1_ecx)) | leaf1_ecx_always;
     one.edx = one.edx & leaf1_edx;
     table->basic[2] = cpuid(2);
     for (u32 i = 0; i < 4 && host_last >= 4; i++) {
@@ -103,14 +100,11 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
     }
     table->topology[0] = {0, 1, 0x100, id};                     // SDM, "Extended Topology Enumeration": one thread ...
     table->topology[1] = {0, 1, 0x201, id};                     // ... one core, per package
-    if (features.xsave) {
-        table->xsave[0] = {static_cast<u32>(features.xcr0), features.extended_size, features.extended_size, 0};
-        CpuidWords const one_d = cpuid(0xd, 1);
-        table->xsave[1] = {one_d.eax & 7, 0, 0, 0};             // XSAVEOPT, XSAVEC, XGETBV 1; not XSAVES
-        for (u32 i = 2; i < 10; i++)
-            if (features.xcr0 & bit(i))
-                table->xsave[i] = cpuid(0xd, i);
-    }
+    table->xsave[0] = {static_cast<u32>(features.xcr0), features.extended_size, features.extended_size, 0};
+    table->xsave[1] = {cpuid(0xd, 1).eax & 7, 0, 0, 0};         // XSAVEOPT, XSAVEC, XGETBV 1; not XSAVES
+    for (u32 i = 2; i < 10; i++)
+        if (features.xcr0 & bit(i))
+            table->xsave[i] = cpuid(0xd, i);
     // The same frequency everywhere: crystal x numerator / denominator = TSC = APIC timer. SDM, "Time Stamp Counter and
     // Nominal Core Crystal Clock". The crystal is what the APIC timer counts, in our model the TSC itself.
     u64 const hz = partition.machine->boot->tsc_hz;
@@ -183,7 +177,7 @@ u32 compacted_size(CpuidTable const& table, u64 xcr0)
         return subleaf < 2 ? table->topology[subleaf] : CpuidWords{0, 0, subleaf & 0xff, vcpu.apic.id()};
     if (leaf == 0xd) {
         CpuidWords words = subleaf < 10 ? table->xsave[subleaf] : CpuidWords{};
-        if (subleaf == 0 && host_features().xsave)
+        if (subleaf == 0)
             words.ebx = cpuid(0xd).ebx;                // what XCR0 enables now: the guest's is in the processor
         if (subleaf == 1 && (words.eax & 2))
             words.ebx = compacted_size(*table, vcpu.arch.context.xcr0);
@@ -215,7 +209,7 @@ CpuidTable const* cpuid_of_services() { return &service_cpuid; }
 bool write_xcr0(Vcpu& vcpu, u64 value)
 {
     u64 const offered = host_features().xcr0;
-    if (vcpu.is_service || !host_features().xsave || (value & ~offered) || !(value & Xcr0::x87))
+    if (vcpu.is_service || (value & ~offered) || !(value & Xcr0::x87))
         return false;
     // SDM, "XSETBV": AVX needs SSE, AVX-512 needs AVX and comes whole.
     if (((value & Xcr0::avx) && !(value & Xcr0::sse)) || ((value & Xcr0::avx512) && ((value & Xcr0::avx512) != Xcr0::avx512 || !(value & Xcr0::avx))))

@@ -21,13 +21,8 @@ static_assert(std::size(switched_msrs) == std::size(GuestContext{}.msrs));
 
 void save(GuestContext& context)
 {
-    HostFeatures const& features = host_features();
-    if (features.xsave) {
-        xsetbv(0, features.xcr0);              // all of it, whatever the guest has enabled at the moment
-        xsave(context.extended);
-    } else {
-        fxsave(context.extended);
-    }
+    xsetbv(0, host_features().xcr0);           // all of it, whatever the guest has enabled at the moment
+    xsave(context.extended);
     for (usize i = 0; i < std::size(switched_msrs); i++)
         context.msrs[i] = rdmsr(switched_msrs[i]);
     context.cr2 = read_cr2();
@@ -40,14 +35,9 @@ void save(GuestContext& context)
 
 void load(GuestContext const& context)
 {
-    HostFeatures const& features = host_features();
-    if (features.xsave) {
-        xsetbv(0, features.xcr0);
-        xrstor(context.extended);
-        xsetbv(0, context.xcr0);
-    } else {
-        fxrstor(context.extended);
-    }
+    xsetbv(0, host_features().xcr0);
+    xrstor(context.extended);
+    xsetbv(0, context.xcr0);
     for (usize i = 0; i < std::size(switched_msrs); i++)
         wrmsr(switched_msrs[i], context.msrs[i]);
     write_cr2(context.cr2);

@@ -51,8 +51,6 @@ inline void xsetbv(u32 index, u64 value)
 }
 inline void xsave(void* area)   { asm volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory"); }
 inline void xrstor(void* area)  { asm volatile("xrstor64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory"); }
-inline void fxsave(void* area)  { asm volatile("fxsave64 (%0)" : : "r"(area) : "memory"); }
-inline void fxrstor(void* area) { asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory"); }
 
 inline u8   in8(u16 port)           { u8 v;  asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 inline void out8(u16 port, u8 v)    { asm volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }

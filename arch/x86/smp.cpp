@@ -123,8 +123,7 @@ void other_cpu_main(kennel::Cpu* cpu)
     host_paging().use();
     load_tables(*cpu);
     enable_apic(*cpu);
-    if (host_features().xsave)
-        xsetbv(0, host_features().xcr0);
+    xsetbv(0, host_features().xcr0);
     if (char const* why = enter_vmx_root(*cpu->machine, *cpu)) {
         log_line("cpu ", cpu->index, " is left out: ", std::string_view{why});
         halt_for_ever();

@@ -157,6 +157,7 @@ private:
             bool const present = has_word(flags, word);
             add("processor", what, present ? Verdict::yes : needed ? Verdict::no : Verdict::less, present ? "" : "missing", present ? "" : otherwise);
         };
+        feature("XSAVE", "xsave", true, newer);
         feature("NX", "nx", true, "switch on 'Execute Disable' in the firmware's setup");
         feature("x2APIC", "x2apic", false, "the local APIC is used by memory accesses");
         feature("TSC-deadline timer", "tsc_deadline_timer", false, "the APIC timer's one-shot mode is used");
