@@ -39,6 +39,7 @@ part_refuse() {
     refused 'a text as manifest'                  manifest       'not a Kennel manifest|shorter' "/kennel/manifest=$PWD/LICENSE"
     start manifest 60 --keep="$logs/bad/kept" 4m "$build/tests/linux/guests/compute.elf"
     await "$at.log" 'manifest: 1 service'
+    mcopy -n -i "$logs/bad/kept/disk.img@@1M" ::kennel/manifest "$logs/bad/kept/manifest"
     stop
     refused 'a manifest with a wrong checksum'    manifest       'checksum'    "/kennel/manifest=$(patched "$logs/bad/kept/manifest" 100 5a)"
     refused 'no service'                          service.elf    'not found'   /kennel/service.elf=
