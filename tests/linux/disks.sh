@@ -22,6 +22,7 @@ disk_phase() {
 check_made() {      # LABEL IMAGE
     [ "$(value disk)" = "$(basename "$2") $(($(stat -c %s "$2") / 512)) write back" ]
     judge "$1: /dev/vda is the file: its name, its size, and a cache that can be flushed" "disk=$(value disk)"
+    [[ $(value scheduler) == *'[none]'* ]];         judge "$1: /init chose the scheduler none for it" "scheduler=$(value scheduler)"
     [ "$(value made)" = yes ] && [ "$(value mounted)" = yes ] && [ "$(value written)" = 20 ] && [ "$status" -eq 0 ]
     judge "$1: mkfs.ext4, mount, write, sync, power off" "status $status; see $at.console"
 }
