@@ -5,7 +5,7 @@
 // most with a length it has, a kick costs bounded work, and after a reset was seen to be over no byte of RAM moves.
 #include "drivers/block/ata_channel.hpp"
 #include "drivers/virtio/block.hpp"
-#include "tests/fuzz/virtio_guest.hpp"
+#include "tests/fuzz/virtio_driver.hpp"
 #include <memory>
 #include <optional>
 
@@ -89,10 +89,7 @@ struct Guest {
     PciFunction   function;
     InterruptSink interrupts;
     VirtioBlock   block;
-    u16           size = 64, made = 0, taken = 0, seen_used = 0;   // the driver's view
-    std::vector<bool> allowed = std::vector<bool>(GuestRam::bytes);   // offered for writing, and not yet given back
-    bool          sane = true;                        // no offer lies over the rings: they say what they said
-    std::vector<u64> offered[256];                    // by head: bytes to write of each chain that is out
+    Driver        driver{ram, block.transport};
 
     Guest(u8 which, GuestRam& memory) : storage{which}, ram{memory}, block{storage.medium(), "serial of the disk"}
     {
@@ -101,100 +98,19 @@ struct Guest {
         block.power_on();
     }
 
-    void forget()
-    {
-        made = taken = seen_used = 0;
-        sane = true;
-        std::fill(allowed.begin(), allowed.end(), false);
-        for (auto& chains : offered)
-            chains.clear();
-        ram.put(GuestRam::available_at, u32{0});
-        ram.put(GuestRam::used_at, u32{0});
-    }
-
-    void bring_up(u64 features)
-    {
-        using namespace common;
-        Transport& transport = block.transport;
-        if (transport.is_resetting() || transport.is_running())
-            return;
-        transport.write_port(device_status, 1, 3);
-        features |= feature::version_1;
-        for (u32 half : {0u, 1u}) {
-            transport.write_port(driver_feature_select, 4, half);
-            transport.write_port(driver_feature, 4, static_cast<u32>(features >> 32 * half));
-        }
-        transport.write_port(device_status, 1, 11);
-        transport.write_port(queue_select, 2, 0);
-        transport.write_port(queue_size, 2, size);
-        transport.write_port(queue_descriptors, 4, GuestRam::descriptors_at);
-        transport.write_port(queue_driver, 4, GuestRam::available_at);
-        transport.write_port(queue_device, 4, GuestRam::used_at);
-        transport.write_port(queue_enable, 2, 1);
-        forget();
-        block.changed(transport.write_port(device_status, 1, 15));
-    }
-
-    // What the driver has made available since: offered from now on, by what the words say now.
-    void offer()
-    {
-        if (!block.transport.queue(0).is_running())
-            return;
-        Area const rings[] = {{GuestRam::descriptors_at, descriptors_bytes(size)}, {GuestRam::available_at, available_bytes(size)}, {GuestRam::used_at, used_bytes(size)},
-                              {GuestRam::indirect_at, 0x1000}};
-        u16 const index = ram.get<u16>(GuestRam::available_at + 2);
-        if (static_cast<u16>(index - taken) > size)
-            return;
-        for (; taken != index; taken++) {
-            u16 const head = ram.get<u16>(GuestRam::available_at + 4 + 2 * (taken % size));
-            ReadChain const chain = read_chain(ram, GuestRam::descriptors_at, size, size, head);
-            if (chain.broken) {
-                sane = sane && chain.output.empty();  // behind RAM that does not exist the device does not look for disorder
-                return;
-            }
-            u64 bytes = 0;
-            for (Area const& area : chain.output) {
-                bytes += area.size;
-                for (u64 at = area.address; at < area.address + area.size && at < GuestRam::bytes; at++)
-                    allowed[at] = true;
-                for (Area const& ring : rings)
-                    sane = sane && !overlap(area, ring);
-            }
-            for (Area const& table : chain.tables)
-                sane = sane && (table.address == GuestRam::descriptors_at || (table.address >= GuestRam::indirect_at && table.address + table.size <= GuestRam::indirect_at + 0x1000));
-            if (head < 256)
-                offered[head].push_back(bytes);
-        }
-    }
-
-    // What was used: each chain was out, and no longer than it is.
-    void collect()
-    {
-        if (!sane)
-            return;
-        u16 const used = ram.get<u16>(GuestRam::used_at + 2);
-        demand(static_cast<u16>(used - seen_used) <= 0x4000);
-        for (; seen_used != used; seen_used++) {
-            u32 const head = ram.get<u32>(GuestRam::used_at + 4 + 8 * (seen_used % size)), bytes = ram.get<u32>(GuestRam::used_at + 8 + 8 * (seen_used % size));
-            if (static_cast<u16>(used - seen_used) > size)
-                continue;                             // overwritten: a head was made available again before it came back
-            demand(head < size && !offered[head].empty());
-            demand(bytes <= *std::max_element(offered[head].begin(), offered[head].end()));
-            offered[head].pop_back();
-        }
-    }
+    void bring_up(u64 features) { block.changed(driver.bring_up(features)); }
 
     template<class Do> void watched(Do&& act)
     {
-        offer();
+        driver.offer();
         ram.remember();
         u64 const requests = block.counters().requests, sectors = storage.memory.counters().sectors_read + storage.memory.counters().sectors_written;
         act();
         demand(block.counters().requests - requests <= VirtioBlock::requests_at_once + VirtioBlock::depth);
         demand((storage.memory.counters().sectors_read + storage.memory.counters().sectors_written - sectors) * sector_bytes <= VirtioBlock::bytes_at_once + VirtioBlock::most_bytes);
-        if (sane)
-            ram.for_each_change([&](u64 at) { demand(allowed[at] || at - GuestRam::used_at < used_bytes(size)); });
-        collect();
+        if (driver.sane)
+            ram.for_each_change([&](u64 at) { demand(driver.allows(at)); });
+        driver.collect();
     }
 
     void reset()
@@ -225,11 +141,12 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
     Input input{data, size};
     auto const guest = std::make_unique<Guest>(input.take<u8>(), ram);
     if (input.take<u8>() & 1)
-        guest->size = 8;
+        guest->driver.size = 8;
     guest->bring_up(input.take<u32>() & 0x3000'6fff);
+    Driver& driver = guest->driver;
     while (!input.empty()) {
         u8 const what = input.take<u8>();
-        u16 const slot = static_cast<u16>(what / 16 * 3 % (guest->size - 2));
+        u16 const slot = static_cast<u16>(what / 16 * 3 % (driver.size - 2));
         switch (what % 16) {
         case 0: case 1: case 2: case 3: {
             // A request as drivers make them, mostly.
@@ -246,12 +163,11 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
             ram.put(GuestRam::descriptors_at + 16u * slot, Descriptor{header, 16, descriptor::next, static_cast<u16>(slot + 1)});
             ram.put(GuestRam::descriptors_at + 16u * (slot + 1u), Descriptor{at, type & 0x40 ? 16u : bytes, static_cast<u16>(descriptor::next | (to_guest ? descriptor::write : 0)), last});
             ram.put(GuestRam::descriptors_at + 16u * last, Descriptor{header + 16, 1, descriptor::write, 0});
-            ram.put(GuestRam::available_at + 4 + 2 * (guest->made % guest->size), slot);
-            ram.put(GuestRam::available_at + 2, ++guest->made);
+            driver.make_available(0, slot);
             break;
         }
         case 4:
-            ram.put(GuestRam::descriptors_at + 16u * (input.take<u8>() % guest->size),
+            ram.put(GuestRam::descriptors_at + 16u * (input.take<u8>() % driver.size),
                     Descriptor{input.take<u32>() % 0x1'8000, input.take<u16>(), static_cast<u16>(input.take<u8>() % 8), input.take<u8>()});
             break;
         case 5:
@@ -259,14 +175,12 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
             break;
         case 6: {
             u64 const address = input.take<u16>();
-            ram.put(address, input.take<u64>());
+            driver.scribble(address, input.take<u64>());
             break;
         }
         case 7:
-            for (u8 n = input.take<u8>(); n; n--) {
-                ram.put(GuestRam::available_at + 4 + 2 * (guest->made % guest->size), slot);
-                ram.put(GuestRam::available_at + 2, ++guest->made);
-            }
+            for (u8 n = input.take<u8>(); n; n--)
+                driver.make_available(0, slot);
             break;
         case 8: case 9: case 10:
             guest->watched([&] { guest->block.kicked(); });
@@ -280,7 +194,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
                 guest->over();
             break;
         case 12:
-            guest->offer();
+            driver.offer();
             guest->reset();
             break;
         case 13:
