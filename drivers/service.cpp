@@ -311,8 +311,10 @@ void Service::start(Guest& guest)
     if (guest.state == GuestState::ended)
         shared_.unfinished.fetch_add(1, std::memory_order_acq_rel);
     by_badge_[guest.number + 1] = &guest;
-    if (begin(guest, *shared_.info, log_))
+    if (begin(guest, *shared_.info, log_)) {
+        tell_window(guest);
         return;
+    }
     shared_.failed = true;
     over(guest);
 }

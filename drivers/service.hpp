@@ -84,6 +84,7 @@ private:
     void refresh_screen(u64 now);
     void spread(Console::Changes changes);
     void terminals_changed();
+    void tell_window(Guest& guest);
     void ring(u32 cpu, Event event) { static_cast<void>(event_raise(cpu, static_cast<u64>(event))); }
     bool is_home(Guest const& guest) const { return guest.home == index_; }
 

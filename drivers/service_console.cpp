@@ -87,7 +87,10 @@ void Service::spread(Console::Changes changes)
         serve_monitor();
     constexpr u32 enough_room = Guest::output_bytes / 2;
     u32 others = 0;
-    bool here = false;
+    bool here = changes.window;
+    if (changes.window)
+        for (u32 i = 0; i < shared_.plan.count; i++)
+            others |= is_home(*shared_.plan.guests[i]) ? 0 : 1u << shared_.plan.guests[i]->home;
     for (u32 both = changes.input | changes.room; both; both &= both - 1) {
         u32 const number = static_cast<u32>(__builtin_ctz(both));
         Guest& guest = *shared_.plan.guests[number];
@@ -111,9 +114,17 @@ void Service::terminals_changed()
 {
     for (u32 i = 0; i < shared_.plan.count; i++) {
         Guest& guest = *shared_.plan.guests[i];
-        if (is_home(guest) && guest.state == GuestState::running)
+        if (is_home(guest) && guest.state == GuestState::running) {
+            tell_window(guest);
             guest.terminal_changed();
+        }
     }
+}
+
+void Service::tell_window(Guest& guest)
+{
+    auto const [columns, rows] = shared_.console.window();
+    guest.console.set_size(columns, rows);
 }
 
 } // namespace kennel::service

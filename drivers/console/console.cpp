@@ -164,6 +164,8 @@ void Console::take_input(u8 byte, Changes& changes)
             changes.monitor = true;
         }
         return;
+    case Input::window:
+        return take_size(byte, changes);
     }
     if (byte == escape) {
         input_ = Input::escaped;
@@ -184,8 +186,31 @@ void Console::take_escaped(u8 byte, Changes& changes)
         enter_monitor(changes);
     } else if (byte == 'r' && monitor_.output) {
         input_ = Input::request;
+    } else if (byte == 'w') {
+        input_ = Input::window;
+        size_ = {};
     } else if (byte == escape && !front_ && attached_ < count_ && terminals_[attached_].input->push(byte)) {
         changes.input |= 1u << attached_;
+    }
+}
+
+// COLUMNS ROWS and the end of a line; anything else counts for nothing.
+void Console::take_size(u8 byte, Changes& changes)
+{
+    constexpr u16 most = 9999;
+    u16& number = size_.numbers[size_.count];
+    if (byte == '\n' || byte == '\r') {
+        input_ = Input::plain;
+        if (!size_.is_good || !size_.numbers[0] || !size_.numbers[1])
+            return;
+        window_.store({size_.numbers[0], size_.numbers[1]}, std::memory_order_relaxed);
+        changes.window = true;
+    } else if (byte >= '0' && byte <= '9' && number <= most / 10) {
+        number = static_cast<u16>(number * 10 + byte - '0');
+    } else if (byte == ' ' && size_.count == 0) {
+        size_.count = 1;
+    } else {
+        size_.is_good = false;
     }
 }
 

@@ -7,6 +7,7 @@
 //   a digit   attaches the guest of that number (0: the first of the manifest)
 //   m         puts the monitor in front: what is typed goes to it, and guests' lines appear above its prompt
 //   r         up to the end of the line: a program's request to the monitor, whatever is in front
+//   w         COLUMNS ROWS up to the end of the line: the size of the window at the other end, for the guests that ask for one
 //   0x1d      is one 0x1d for the guest
 // The launcher's escape key is translated to this.
 #pragma once
@@ -32,7 +33,9 @@ public:
         u32 room  = 0;                                // output was taken away
         u32 input = 0;                                // there is new input
         bool monitor = false;                         // for the monitor, too
+        bool window = false;                          // it has another size
     };
+    struct alignas(4) Window { u16 columns = 80, rows = 24; };   // until it is told; an atomic word
 
     // Takes the port over and says so by a line of its own, which the launcher waits for.
     void open(u16 port, u64 tsc_hz);
@@ -44,6 +47,8 @@ public:
     void detach() { attached_ = no_terminal; }
     // From the monitor to the attached guest. False: there is none.
     bool leave_monitor();
+    // The window at the other end. For every vCPU.
+    Window window() const { return window_.load(std::memory_order_relaxed); }
     // Without an interrupt, pump() waits for the port itself.
     void set_interrupts(bool usable) { interrupts_ = usable; }
 
@@ -63,7 +68,8 @@ private:
     static constexpr u32 no_terminal = ~0u, monitor = abi::max_guests;
 
     struct MonitorRings { ByteRing* output = nullptr; ByteRing* input = nullptr; ByteRing* requests = nullptr; };
-    enum class Input : u8 { plain, escaped, request };
+    enum class Input : u8 { plain, escaped, request, window };
+    struct Size { u16 numbers[2] = {}; u8 count = 0; bool is_good = true; };   // of a window, as it is typed
 
     std::optional<u8> next(Changes& changes);
     u32  choose() const;
@@ -71,6 +77,7 @@ private:
     void stage(std::string_view text);
     void take_input(u8 byte, Changes& changes);
     void take_escaped(u8 byte, Changes& changes);
+    void take_size(u8 byte, Changes& changes);
     void enter_monitor(Changes& changes);
     void redraw(Changes& changes);
     bool has_output(u32 number) const { return number == monitor ? !monitor_.output->empty() : !terminals_[number].output->empty(); }
@@ -81,6 +88,8 @@ private:
     bool more_ = false;                               // the last burst was full: there may be more
     bool line_start_ = true;                          // the next byte begins a line on the screen
     Input input_ = Input::plain;                      // what the next byte is part of
+    Size size_;
+    std::atomic<Window> window_{Window{}};
     bool front_ = false;                              // the monitor is in front
     bool covered_ = false;                            // a guest's line took the place of the monitor's prompt
     bool flushing_ = false;                           // unfinished lines are shown, too

@@ -138,3 +138,20 @@ TEST_CASE("console: a port that is stuck holds nobody up")
     CHECK(desk.world.sent.empty());
     CHECK(desk.a.output.size() == 17);
 }
+
+TEST_CASE("console: the window's size is told by an escape; what is no size counts for nothing, and none of it is input")
+{
+    Desk desk{true};
+    auto const changes_by = [&](std::string_view text) {
+        desk.world.typed.insert(desk.world.typed.end(), text.begin(), text.end());
+        return desk.console.interrupt().changes;
+    };
+    CHECK(desk.console.window().columns == 80);
+    CHECK(changes_by("\x1dw132 43\n").window);
+    for (std::string_view const wrong : {"\x1dw\n", "\x1dw80\n", "\x1dw0 24\n", "\x1dw80 0\r", "\x1dw80 24 1\n", "\x1dw99999 24\n", "\x1dwx y\n", "\x1dw-1 24\n"})
+        CHECK_FALSE(changes_by(wrong).window);
+    CHECK(desk.console.window().columns == 132);
+    CHECK(desk.console.window().rows == 43);
+    CHECK(changes_by("x").input == 1);
+    CHECK(desk.a.typed() == "x");
+}

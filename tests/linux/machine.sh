@@ -23,7 +23,7 @@ prepare() {
     { read -r kernel; read -r _; read -r version; } < <(tools/kernel 2> "$logs/kernel.err") || { fail "everything: no kernel: $(tail -n 1 "$logs/kernel.err")"; return 1; }
     initrd=$(tools/initrd --output="$logs/initrd.img" --add=bin/ticks="$build/tests/linux/ticks" --add=scripts/session=tests/linux/scripts/session \
              --add=scripts/console=tests/linux/scripts/console --add=scripts/crash=tests/linux/scripts/crash --add=scripts/neighbour=tests/linux/scripts/neighbour \
-             --add=scripts/network=tests/linux/scripts/network --add=scripts/wire=tests/linux/scripts/wire 2> "$logs/initrd.err") ||
+             --add=scripts/window=tests/linux/scripts/window --add=scripts/network=tests/linux/scripts/network --add=scripts/wire=tests/linux/scripts/wire 2> "$logs/initrd.err") ||
         { fail "everything: no initrd: $(tail -n 1 "$logs/initrd.err")"; return 1; }
     # In a subshell, so that this failure is not one of the run's.
     [[ $(false; judge 'a lie' "$(true)") == 'FAIL linux a lie: ' ]] && [[ $(true; judge 'a truth' "$(false)") == 'PASS linux a truth' ]] ||

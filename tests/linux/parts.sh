@@ -83,6 +83,20 @@ part_session() {
     judge "poweroff ends the run with status 0" "status $status: $(last)"
 }
 
+# A person's terminal: hvc0's window is as large as it, and follows it. The guest goes on only when it is.
+check_window() {
+    at=$logs/window
+    "$build/tests/launcher/kennel_terminal" --patience=240 "$build/kennel" run --log="$at.log" 128m "$kernel" --initrd="$initrd" quiet console=hvc0 kennel.script=window \
+        kennel.windows=43x132,50x100 > "$at.console" 2>&1 <<'END'
+resize 43 132
+expect window=43x132
+resize 50 100
+expect window=50x100
+ends 0
+END
+    judge "hvc0: it is as large as the user's terminal, and follows it" "$(tail -n 1 "$at.console")"
+}
+
 # The same terminal without a serial port: hvc0, both ways, and what the kernel itself says.
 part_console() {
     local i lines
@@ -99,6 +113,7 @@ part_console() {
     [ "$lines" = "$(seq 1 3000)" ] && [ "$(value over)" = yes ];    judge "hvc0: 3,000 lines at once come whole and in order" "there are $(wc -l <<< "$lines"); see $at.console"
     tr -d '\r' < "$at.console" | grep -q 'the kernel speaks';          judge "hvc0: the kernel's messages are on it" "see $at.console"
     [ "$status" -eq 0 ];                                            judge "hvc0: poweroff ends the run with status 0" "status $status: $(last)"
+    check_window
 }
 
 # A panic is reported, and each policy acts: one guest stays stopped, the other is started again.

@@ -8,6 +8,7 @@
 #include "tools/kennel/spelling.hpp"
 #include "tools/kennel/terminal.hpp"
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -124,11 +125,14 @@ Or<ExitStatus> console(Words const& words)
     TRY(ask(connection, "console"));
     bool const interactive = input_is_terminal();
     block_ending_signals();
-    Handle const signals = listen_to_ending_signals();
+    Handle const signals = listen_to_signals();
     if (interactive) {
         say("Ctrl-] q leaves the console, the machine goes on; Ctrl-] m is the monitor, Ctrl-] h helps");
         make_terminal_raw();
     }
+    // The machine may be gone already: its end of the connection tells.
+    auto const tell_window = [&] { static_cast<void>(pass_on(connection.number, interactive ? window_message() : "")); };
+    tell_window();
     Keyboard keyboard;
     char bytes[4096];
     bool input_open = true;
@@ -136,7 +140,9 @@ Or<ExitStatus> console(Words const& words)
         pollfd wanted[] = {{connection.number, POLLIN, 0}, {input_open ? STDIN_FILENO : -1, POLLIN, 0}, {signals.number, POLLIN, 0}};
         if (poll(wanted, std::size(wanted), -1) < 0)
             continue;
-        if (wanted[2].revents != 0)
+        if (int const signal = wanted[2].revents != 0 ? take_signal(signals) : 0; signal == SIGWINCH)
+            tell_window();
+        else if (signal != 0)
             break;
         if (wanted[0].revents != 0) {
             auto const got = recv(connection.number, bytes, sizeof bytes, 0);

@@ -46,10 +46,18 @@ void block_ending_signals()
     std::signal(SIGPIPE, SIG_IGN);
 }
 
-Handle listen_to_ending_signals()
+Handle listen_to_signals()
 {
-    auto const set = ending_signals();
+    auto set = ending_signals();
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
     return Handle{signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
+}
+
+int take_signal(Handle const& signals)
+{
+    signalfd_siginfo info;
+    return read(signals.number, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
 Or<ExitStatus> Session::run()
@@ -88,7 +96,7 @@ Or<std::optional<ExitStatus>> Session::run_once()
     auto const program = TRY(machine_program(settings_));
     auto process = TRY(Process::start(program));
     attempt_started_ = last_heard_ = Clock::now();
-    Handle const signals = listen_to_ending_signals();
+    Handle const signals = listen_to_signals();
     if (options_.verbose)
         say("started {} (process group {})", describe(settings_.emulator), program.path.string());
 
@@ -112,7 +120,7 @@ Or<std::optional<ExitStatus>> Session::run_once()
             notice_end();
         if (gone_ && console_port_->closed() && log_port_->closed())
             break;
-        poll_once(process, signals.number);
+        poll_once(process, signals);
     }
     restore_terminal();
     if (unexplained_)
@@ -158,13 +166,13 @@ Session::Time Session::wake_up_at() const
     return options_.time_limit ? std::min(next, started_ + *options_.time_limit) : next;
 }
 
-void Session::poll_once(Process& process, int signals)
+void Session::poll_once(Process& process, Handle const& signals)
 {
     if (control_)
         to_machine_ += control_->take_bytes();
     short const to_console = to_machine_.empty() || !console_.taken_over() ? POLLIN : POLLIN | POLLOUT;
     std::vector<pollfd> wanted{
-        {signals,                                    POLLIN,     0},
+        {signals.number,                             POLLIN,     0},
         {console_port_->handle(),                    to_console, 0},
         {log_port_->handle(),                        POLLIN,     0},
         {gone_ ? -1 : process.handle(),              POLLIN,     0},   // poll passes over negative ones
@@ -177,9 +185,11 @@ void Session::poll_once(Process& process, int signals)
     if (poll(wanted.data(), wanted.size(), static_cast<int>(std::clamp<s64>(rest.count(), 0, 3'600'000))) < 0)
         return;
 
-    signalfd_siginfo info;
-    if (wanted[0].revents != 0 && read(signals, &info, sizeof info) == sizeof info)
-        end(static_cast<ExitStatus>(128 + info.ssi_signo), 0ms);
+    int const signal = wanted[0].revents != 0 ? take_signal(signals) : 0;
+    if (signal == SIGWINCH && attached_)
+        to_machine_ += window_message();
+    else if (signal != 0 && signal != SIGWINCH)
+        end(static_cast<ExitStatus>(128 + signal), 0ms);
     if (wanted[1].revents != 0)
         take_console();
     if (wanted[2].revents != 0)
@@ -215,6 +225,7 @@ void Session::take_console()
         attached_ = true;
         say("the console is yours; Ctrl-] q leaves it and ends the machine, Ctrl-] m is the monitor, Ctrl-] h helps");
         make_terminal_raw();
+        to_machine_ += window_message();
     }
     if (output.console.empty())
         return;

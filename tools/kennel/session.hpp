@@ -24,7 +24,8 @@ struct SessionOptions {
 
 // Signals that end us are blocked from here on; Session::run takes them as events.
 void block_ending_signals();
-Handle listen_to_ending_signals();          // readable when one has come; they are blocked
+Handle listen_to_signals();                 // readable when one of them has come, or SIGWINCH; that is blocked from here on, too
+int    take_signal(Handle const& signals);  // which; 0: none
 
 class Session {
 public:
@@ -47,7 +48,7 @@ private:
     Or<std::optional<ExitStatus>> run_once();          // none: the firmware stalled before the loader spoke
     Time wake_up_at() const;
     bool loader_overdue(Time now) const;
-    void poll_once(Process& process, int signals);
+    void poll_once(Process& process, Handle const& signals);
     void end(ExitStatus status, std::chrono::milliseconds grace);
     void notice_end();
     void explain();

@@ -3,6 +3,7 @@
 // See terminal.hpp.
 #include "tools/kennel/terminal.hpp"
 #include <cstdlib>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -66,6 +67,14 @@ void restore_terminal()
         return;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &original);
     is_raw = false;
+}
+
+std::string window_message()
+{
+    winsize size{};
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return {};
+    return std::format("{}w{} {}\n", escape_key, size.ws_col, size.ws_row);
 }
 
 Typed Keyboard::feed(std::string_view bytes)

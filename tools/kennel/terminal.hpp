@@ -31,6 +31,9 @@ void restore_terminal();       // any number of times, also from a signal handle
 
 inline constexpr char escape_key = 0x1d;   // Ctrl-]
 
+// The size of that terminal, as the machine's console wants to be told of it (drivers/console/console.hpp); empty: it has none.
+std::string window_message();
+
 // What the user types, with the escape key taken out.
 struct Typed {
     std::string bytes;         // for the machine: what the guest gets, and the console's own escapes (drivers/console/console.hpp)
