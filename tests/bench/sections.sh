@@ -78,15 +78,16 @@ requests_initrd() {
         --add=scripts/floor=tests/bench/linux/floor.sh || fail "no initrd"
 }
 
-# linux_on_kennel LABEL: that guest, with a disk and two cards
+# linux_on_kennel LABEL: that guest, with two disks and two cards
 linux_on_kennel() {
-    local initrd description=$logs/$1.json
+    local initrd description=$logs/$1.json disks
     initrd=$(requests_initrd) || exit 1
+    disks=$(two_disks)
     cat > "$description" <<END
 { "networks": [ { "name": "wire", "mode": "isolated" } ],
   "guests": [ { "name": "bench", "memory": "128m", "kernel": "$kernel", "initrd": "$initrd",
                 "arguments": "quiet mitigations=off rdinit=/bin/begin kennel.script=requests",
-                "disks": [ { "size": "16m" } ], "cards": [ { "network": "wire" }, { "network": "wire" } ] } ] }
+                $disks, "cards": [ { "network": "wire" }, { "network": "wire" } ] } ] }
 END
     kennel_machine "$1" 900 --machine="$description"
 }
@@ -160,7 +161,7 @@ profiles() {
 requests start A start of Linux
 requests virtio-blk-read-4k A read of 4 KiB
 requests virtio-blk-write-4k A write of 4 KiB
-requests virtio-blk-flush A flush
+requests virtio-blk-cached-flush A flush of a disk that has a cache
 requests virtio-blk-read-batch A read of 4 KiB in a batch
 requests virtio-blk-read-1m A read of 1 MiB
 requests virtio-net-udp 64 bytes from one card to another, and back

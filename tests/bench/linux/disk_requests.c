@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// disk_requests DEVICE NAME MARK: what reads, writes and flushes of a block device cost, in TSC ticks, past the page cache. The same static
-// program runs in Debian's guest on Kennel, in the same guest on QEMU with KVM, and on the bare machine with null_blk.
+// disk_requests DEVICE NAME MARK [OPERATION]: what reads, writes and flushes of a block device cost, in TSC ticks, past the page cache; or
+// one of them. The same static program runs in Debian's guest on Kennel, in the same guest on QEMU with KVM, and on the bare machine with null_blk.
 // The device's contents are lost. What is printed: measure.h.
 #define _GNU_SOURCE
 #include "tests/bench/linux/measure.h"
@@ -54,6 +54,16 @@ static void write_stream(unsigned i)
         fail("write of a stream");
 }
 
+static char const* only;                             // NULL: all
+
+static int wanted(char const* what) { return !only || strcmp(only, what) == 0; }
+
+static void one_by_one(char const* what, unsigned rounds, void (*round)(unsigned))
+{
+    if (wanted(what))
+        measure(what, rounds, 1, round);
+}
+
 // ---- batches: 32 requests are under way; when 16 of them are done the next 16 are given at once ----
 
 static aio_context_t context;
@@ -94,6 +104,8 @@ static void next_batch(unsigned i)
 
 static void batches(char const* what, uint16_t which)
 {
+    if (!wanted(what))
+        return;
     opcode = which;
     submit(0, 0);
     submit(batch, batch);
@@ -104,10 +116,11 @@ static void batches(char const* what, uint16_t which)
 
 int main(int count, char** words)
 {
-    if (count != 4) {
-        fprintf(stderr, "usage: disk_requests DEVICE NAME MARK\n");
+    if (count != 4 && count != 5) {
+        fprintf(stderr, "usage: disk_requests DEVICE NAME MARK [OPERATION]\n");
         return 2;
     }
+    only = words[4];                                 // NULL behind the last one
     measure_as(words[2], words[3]);
     device = open(words[1], O_RDWR | O_DIRECT);
     if (device < 0)
@@ -118,14 +131,14 @@ int main(int count, char** words)
     memset(memory, 0x5a, stream);
     if (syscall(SYS_io_setup, (long)depth, &context) != 0)
         fail("io_setup");
-    for (unsigned i = 0; i < spread / stream; i++)     // its pages exist before anything is measured
+    for (unsigned i = 0; !only && i < spread / stream; i++)     // its pages exist before anything is measured
         write_stream(i);
-    measure("read-4k", single_rounds, 1, read_block);
-    measure("write-4k", single_rounds, 1, write_block);
-    measure("flush", single_rounds, 1, flush);
+    one_by_one("read-4k", single_rounds, read_block);
+    one_by_one("write-4k", single_rounds, write_block);
+    one_by_one("flush", single_rounds, flush);
     batches("read-batch", IOCB_CMD_PREAD);
     batches("write-batch", IOCB_CMD_PWRITE);
-    measure("read-1m", stream_rounds, 1, read_stream);
-    measure("write-1m", stream_rounds, 1, write_stream);
+    one_by_one("read-1m", stream_rounds, read_stream);
+    one_by_one("write-1m", stream_rounds, write_stream);
     return 0;
 }

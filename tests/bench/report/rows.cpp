@@ -43,6 +43,8 @@ constexpr Known known[] = {
     {"request", "virtio-blk-read-4k", "read 4 KiB, one at a time", 10000},
     {"request", "virtio-blk-write-4k", "write 4 KiB, one at a time", 18500},
     {"request", "virtio-blk-flush", "flush", 6000},
+    {"request", "virtio-blk-cached-flush", "flush of a disk that has a cache", 6000},
+    {"request", "virtio-blk-deadline-read-4k", "read 4 KiB with the scheduler mq-deadline"},
     {"request", "virtio-blk-read-batch", "read 4 KiB, 16 at a time, 32 deep"},
     {"request", "virtio-blk-read-batch-exits", "  exits of the guest in 100 of them", 25},
     {"request", "virtio-blk-read-batch-interrupts", "  interrupts in 100 of them", 25},
