@@ -77,31 +77,30 @@ End inject_general_protection(abi::InterceptPage& page)
     return {};
 }
 
-// A guest's own area, which it can only read: a page that is not there yet is mapped, a write changes nothing. One that cannot be carried out
-// as far as that (SSE's, or of code in the area itself) is an exception in the guest: a program of it shall not end all of it.
-End answer_area(Guest& guest, VirtioPmem& pmem)
+// A page of an area of the guest's own that is not there yet.
+End answer_area(abi::InterceptPage& page, VirtioPmem& pmem)
 {
-    abi::InterceptPage& page = *guest.page;
-    abi::MemoryIntercept const access = page.memory;
-    if (!access.is_write) {
-        if (pmem.area.touch(access.address) != Status::ok)
-            return {EndReason::unsupported, "no memory is left for the tables of an area"};
-        page.reply.action = abi::ReplyAction::retry;
-        return {};
-    }
-    Emulated const done = emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, access, page.registers);
-    if (done.next != Emulated::Next::impossible)
-        return carry_out(guest, done);
-    pmem.drop_write();
-    return inject_general_protection(page);
+    if (pmem.area.touch(page.memory.address) != Status::ok)
+        return {EndReason::unsupported, "no memory is left for the tables of an area"};
+    page.reply.action = abi::ReplyAction::retry;
+    return {};
 }
 
+// An area can only be read: a write changes nothing. One that cannot be carried out as far as that (SSE's, or of code in the area itself)
+// is an exception in the guest: a program of it shall not end all of it.
 End answer_memory(Guest& guest)
 {
     abi::InterceptPage& page = *guest.page;
-    if (VirtioPmem* const pmem = guest.platform.virtio.pmem_at(page.memory.address)) [[unlikely]]
-        return answer_area(guest, *pmem);
-    return carry_out(guest, emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, page.memory, page.registers));
+    abi::MemoryIntercept const access = page.memory;
+    VirtioPmem* const pmem = guest.platform.virtio.pmem_at(access.address);
+    if (pmem && !access.is_write) [[unlikely]]
+        return answer_area(page, *pmem);
+    Emulated const done = emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, access, page.registers);
+    if (pmem && done.next == Emulated::Next::impossible) [[unlikely]] {
+        pmem->drop_write();
+        return inject_general_protection(page);
+    }
+    return carry_out(guest, done);
 }
 
 End answer_msr(Guest& guest)
