@@ -78,7 +78,7 @@ requests_initrd() {
         --add=scripts/floor=tests/bench/linux/floor.sh || fail "no initrd"
 }
 
-# linux_on_kennel LABEL: that guest, with two disks and two cards
+# linux_on_kennel LABEL ARGUMENTS: that guest, with two disks and two cards
 linux_on_kennel() {
     local initrd description=$logs/$1.json disks
     initrd=$(requests_initrd) || exit 1
@@ -86,16 +86,18 @@ linux_on_kennel() {
     cat > "$description" <<END
 { "networks": [ { "name": "wire", "mode": "isolated" } ],
   "guests": [ { "name": "bench", "memory": "128m", "kernel": "$kernel", "initrd": "$initrd",
-                "arguments": "quiet mitigations=off rdinit=/bin/begin kennel.script=requests",
+                "arguments": "mitigations=off rdinit=/bin/begin $2",
                 $disks, "cards": [ { "network": "wire" }, { "network": "wire" } ] } ] }
 END
     kennel_machine "$1" 900 --machine="$description"
 }
 
 kennel_requests() {
-    linux_on_kennel kennel-requests
+    linux_on_kennel kennel-requests "quiet kennel.script=requests"
+    linux_on_kennel kennel-console "bench_mark=3 kennel.script=poweroff"
     counts facts "$logs/kennel-requests" request kennel
     counts boot "$logs/kennel-requests" kennel start 1
+    counts console kennel "$logs/kennel-console" 3 "$logs/kennel-requests" 1
 }
 
 # The same guest on QEMU with KVM; and the floor: the same Linux on the bare machine, with requests of null_blk.
@@ -113,6 +115,7 @@ peer_requests() {
     bare_machine peer-requests 1200 1024 "$initrd" "rdinit=/bin/begin kennel.script=peer_requests"
     counts facts "$logs/peer-requests" request kvm
     counts boot "$logs/peer-requests" kvm start 2
+    counts console kvm "$logs/peer-requests" 3 "$logs/peer-requests" 2
 }
 
 # ---- footprint: of files, and what a service of ours finds out about hv's memory ----

@@ -5,6 +5,8 @@
 //   figures FOLDER GROUP SIDE       the same of an emulator that does not count
 //   boot FOLDER SIDE FROM TO        the same for a Linux that started: instructions and exits from mark FROM (`start`: from its first exit
 //                                   in long mode) to mark TO
+//   console SIDE LOUD TO QUIET TO   the exits of a guest for 100 bytes of its console: from two starts to their first programs, folder and mark
+//                                   of each, of which QUIET wrote nothing
 //   profile FOLDER FROM TO COUNT    a table: where exits and instructions went between two marks, for each of COUNT operations; FROM may
 //                                   be `start` as above
 //   turns CONSOLE SIDE              the partition switch, from the lines TURN of two guests
@@ -114,6 +116,37 @@ void boot(std::filesystem::path const& folder, std::string const& side, std::str
         std::println("boot exits {0} {1} {1} -", side, exits_of(stretch, start.started()));
 }
 
+// What a starting kernel wrote: behind the line BEGIN of whoever started it, to the line of the first program. A terminal between may have
+// added carriage returns: a line's end counts as the two bytes that the kernel writes.
+u64 console_bytes(std::filesystem::path const& path)
+{
+    std::ifstream stream{path};
+    std::string const all{std::istreambuf_iterator<char>{stream}, {}};
+    std::size_t const starter = all.find("\nBEGIN"), begin = starter == all.npos ? 0 : all.find('\n', starter + 1), end = all.find("FIRST PROGRAM", begin);
+    if (end == all.npos)
+        give_up(std::format("{}: no first program says so", path.string()));
+    u64 bytes = 0;
+    for (char const c : all.substr(begin, end - begin))
+        bytes += c == '\n' ? 2 : c != '\r';
+    return bytes;
+}
+
+u64 exits_of_start(std::filesystem::path const& folder, u64 to)
+{
+    auto const counts = Counts::read(folder / "counts");
+    Snapshot const& start = counts.start_before(to);
+    return exits_of(counts.at(to) - start, start.started());
+}
+
+void console(std::string const& side, std::filesystem::path const& loud, u64 loud_mark, std::filesystem::path const& quiet, u64 quiet_mark)
+{
+    u64 const with = exits_of_start(loud, loud_mark), without = exits_of_start(quiet, quiet_mark), bytes = console_bytes(loud / "console");
+    if (with <= without || bytes < 1000)
+        give_up(std::format("{}: {} exits and {} bytes tell nothing of a console, beside {} exits without", loud.string(), with, bytes, without));
+    u64 const each = ((with - without) * 100 + bytes / 2) / bytes;
+    std::println("boot console-exits {0} {1} {1} -", side, each);
+}
+
 // From one guest's last tick to the first of the other that went on next: from both sides, and all turns.
 void turns(std::filesystem::path const& console, std::string const& side)
 {
@@ -150,11 +183,13 @@ int main(int count, char** values)
         benches(words[1], words[2], words[3], nullptr);
     } else if (words.size() == 5 && words[0] == "boot")
         boot(words[1], words[2], words[3], number(words[4]));
+    else if (words.size() == 6 && words[0] == "console")
+        console(words[1], words[2], number(words[3]), words[4], number(words[5]));
     else if (words.size() == 5 && words[0] == "profile")
         print_profile(std::filesystem::path{words[1]} / "counts", words[2] == "start" ? std::nullopt : std::optional{number(words[2])}, number(words[3]), number(words[4]));
     else if (words.size() == 3 && words[0] == "turns")
         turns(words[1], words[2]);
     else
-        give_up("usage: facts|figures FOLDER GROUP SIDE | boot FOLDER SIDE FROM TO | profile FOLDER FROM TO COUNT | turns CONSOLE SIDE");
+        give_up("usage: facts|figures FOLDER GROUP SIDE | boot FOLDER SIDE FROM TO | console SIDE LOUD TO QUIET TO | profile FOLDER FROM TO COUNT | turns CONSOLE SIDE");
     return 0;
 }

@@ -59,6 +59,7 @@ constexpr Known known[] = {
     {"request", "virtio-net-tcp-interrupts", "  interrupts for 100 KiB"},
     {"boot", "to-first-program", "Linux, start to its first program", 1'350'000'000},
     {"boot", "exits", "  exits of the guest", 3500},
+    {"boot", "console-exits", "  and for 100 bytes of console, without `quiet`", 220},
     {"footprint", "source-lines", "source lines of hv/ and arch/", 6000},
     {"footprint", "hypervisor-bytes", "hypervisor's image, bytes", 262144},
     {"footprint", "hypervisor-resident", "hypervisor in memory with a service and no guest, bytes"},
