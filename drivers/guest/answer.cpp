@@ -91,14 +91,18 @@ End answer_area(abi::InterceptPage& page, VirtioPmem& pmem)
 End answer_memory(Guest& guest)
 {
     abi::InterceptPage& page = *guest.page;
-    abi::MemoryIntercept const access = page.memory;
-    VirtioPmem* const pmem = guest.platform.virtio.pmem_at(access.address);
-    if (pmem && !access.is_write) [[unlikely]]
-        return answer_area(page, *pmem);
+    abi::MemoryIntercept const& access = page.memory;
+    VirtioDevices& virtio = guest.platform.virtio;
+    if (!access.is_write) [[likely]] {
+        if (VirtioPmem* const pmem = virtio.pmem_at(access.address)) [[unlikely]]
+            return answer_area(page, *pmem);
+    }
     Emulated const done = emulate_memory(guest.memory, guest.platform, guest.cache, page.execution, access, page.registers);
-    if (pmem && done.next == Emulated::Next::impossible) [[unlikely]] {
-        pmem->drop_write();
-        return inject_general_protection(page);
+    if (done.next == Emulated::Next::impossible) [[unlikely]] {
+        if (VirtioPmem* const pmem = virtio.pmem_at(access.address)) {
+            pmem->drop_write();
+            return inject_general_protection(page);
+        }
     }
     return carry_out(guest, done);
 }

@@ -43,7 +43,7 @@ Result<u64, Unreachable> walk_wide(GuestMemory const& memory, u64 root, u32 leve
             return Err(Unreachable::outside);
         u64 const entry = word->seen();
         if (trail)
-            trail->steps[trail->count++] = *word;
+            trail->add(*word);
         // PAE's page-directory-pointer entries have no rights, only "present".
         bool const pointer = levels == 3 && level == 2;
         u64 const wanted = pointer ? present : needed;

@@ -15,16 +15,16 @@ enum class Reach : u8 { fetch, read, write };
 // The entries a walk through 4-level tables came by. As long as they are unchanged, and so is the state it depends on,
 // walking again would end at the same place.
 struct Trail {
-    SeenWord steps[4];
-    u32      count = 0;
+    SeenWord steps[4];                  // a walk that ends sooner has its last one again: comparing needs no counting
+    u32      count = 0;                 // 0: there was no such walk
 
-    bool unchanged() const
+    void add(SeenWord step)
     {
-        for (u32 i = 0; i < count; i++)
-            if (!steps[i].unchanged())
-                return false;
-        return true;
+        for (u32 i = count++; i < 4; i++)
+            steps[i] = step;
     }
+    // Of one that was made.
+    bool unchanged() const { return steps[0].unchanged() && steps[1].unchanged() && steps[2].unchanged() && steps[3].unchanged(); }
 };
 
 enum class Unreachable : u8 {
