@@ -12,33 +12,23 @@ void VirtioEntropy::changed(Transport::Change change)
         transport.finish_reset();
 }
 
-void VirtioEntropy::kicked()
+// Buffers to read are against the rules, and left alone: "Device Requirements: Device Operation".
+static u32 fill(Chain& chain)
 {
-    Queue& queue = transport.queue(0);
-    do {
-        for (;;) {
-            Queue::Taken const taken = queue.take(chain_);
-            if (taken == Queue::Taken::none)
-                break;
-            if (taken == Queue::Taken::broken)
-                return transport.break_down();
-            // Buffers to read are against the rules, and left alone: "Device Requirements: Device Operation".
-            u32 const wanted = static_cast<u32>(std::min<u64>(total_bytes(chain_.output()), most_bytes));
-            u64 words[most_bytes / 8];
-            u32 filled = 0;
-            while (filled < wanted) {
-                auto const word = random_word();
-                if (!word)
-                    break;                            // exhausted for now: fewer bytes, and no lie about them
-                words[filled / 8] = *word;
-                filled += 8;
-            }
-            filled = std::min(filled, wanted);
-            queue.give_back(chain_.head, put_front(chain_.output(), words, filled));
-        }
-        if (queue.publish())
-            transport.interrupt_queue(0);
-    } while (queue.expect_kick());
+    constexpr u32 most_bytes = VirtioEntropy::most_bytes;
+    u32 const wanted = static_cast<u32>(std::min<u64>(total_bytes(chain.output()), most_bytes));
+    u64 words[most_bytes / 8];
+    u32 filled = 0;
+    while (filled < wanted) {
+        auto const word = random_word();
+        if (!word)
+            break;                                    // exhausted for now: fewer bytes, and no lie about them
+        words[filled / 8] = *word;
+        filled += 8;
+    }
+    return put_front(chain.output(), words, std::min(filled, wanted));
 }
+
+void VirtioEntropy::kicked() { transport.serve(0, chain_, fill); }
 
 } // namespace kennel::service

@@ -32,11 +32,11 @@ void VirtioPmem::changed(Transport::Change change)
     transport.finish_reset();
 }
 
-u32 VirtioPmem::flush()
+u32 VirtioPmem::flush(Chain& chain)
 {
     u32 type = 0, answer = done;
-    auto words = chain_.input();
-    if (!take_front(words, type) || type != request_flush || chain_.outside || total_bytes(chain_.output()) < sizeof answer) {
+    auto words = chain.input();
+    if (!take_front(words, type) || type != request_flush || chain.outside || total_bytes(chain.output()) < sizeof answer) {
         counters_.malformed++;
         answer = failed;
     } else {
@@ -46,24 +46,12 @@ u32 VirtioPmem::flush()
             answer = failed;
         }
     }
-    return put_front(chain_.output(), &answer, sizeof answer);
+    return put_front(chain.output(), &answer, sizeof answer);
 }
 
 void VirtioPmem::kicked()
 {
-    Queue& queue = transport.queue(0);
-    do {
-        for (;;) {
-            Queue::Taken const taken = queue.take(chain_);
-            if (taken == Queue::Taken::none)
-                break;
-            if (taken == Queue::Taken::broken)
-                return transport.break_down();
-            queue.give_back(chain_.head, flush());
-        }
-        if (queue.publish())
-            transport.interrupt_queue(0);
-    } while (queue.expect_kick());
+    transport.serve(0, chain_, [this](Chain& chain) { return flush(chain); });
 }
 
 } // namespace kennel::service

@@ -34,7 +34,7 @@ public:
     Counters const& counters() const { return counters_; }
 
 private:
-    u32 flush();                                      // -> bytes written to the chain
+    u32 flush(Chain& chain);                          // -> bytes written to it
 
     Chain    chain_;
     Counters counters_;

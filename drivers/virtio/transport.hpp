@@ -70,6 +70,23 @@ public:
     void interrupt_configuration();
     // The device cannot go on: "Device Status Field", DEVICE_NEEDS_RESET.
     void break_down();
+    // Answers all that a queue holds, of a device that answers at once: `answer(chain)` -> bytes written to it.
+    template<class Answer> void serve(u32 number, Chain& chain, Answer&& answer)
+    {
+        Queue& queue = queues_[number];
+        do {
+            for (;;) {
+                Queue::Taken const taken = queue.take(chain);
+                if (taken == Queue::Taken::none)
+                    break;
+                if (taken == Queue::Taken::broken)
+                    return break_down();
+                queue.give_back(chain.head, answer(chain));
+            }
+            if (queue.publish())
+                interrupt_queue(number);
+        } while (queue.expect_kick());
+    }
 
     u8 config[device_config_bytes] = {};              // the device's own registers
     void config_changed() { generation_++; }
