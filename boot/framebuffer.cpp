@@ -41,10 +41,8 @@ abi::Framebuffer find_framebuffer(Firmware const& firmware)
         .stride = mode.PixelsPerScanLine,
         .format = format_of(mode),
     };
-    bool const sound = screen.format != abi::PixelFormat::none && screen.base != 0 && screen.base % page_size == 0 &&
-                       screen.width > 0 && screen.width <= screen.stride && screen.stride <= most_pixels &&
-                       screen.height > 0 && screen.height <= most_pixels &&
-                       u64{4} * screen.stride * screen.height <= screen.size && screen.size < u64{1} << 40;
+    bool const sound = screen.fits() && screen.base != 0 && screen.base % page_size == 0 && screen.width > 0 && screen.stride <= most_pixels &&
+                       screen.height > 0 && screen.height <= most_pixels && screen.size < u64{1} << 40;
     return sound ? screen : abi::Framebuffer{};
 }
 

@@ -27,7 +27,7 @@ void put(char c)
 void setup_log(Machine& machine)
 {
     abi::Framebuffer const& fb = machine.boot->screen;
-    if (fb.format != abi::PixelFormat::none)
+    if (fb.fits())
         screen = {static_cast<volatile u32*>(host_paging().map_device({fb.base}, fb.size)), fb};
     port = machine.boot->log_port;
     until_service = machine.boot->log_until_service;

@@ -11,7 +11,7 @@ namespace kennel::service {
 void Cells::open(abi::Framebuffer const& framebuffer)
 {
     columns_ = rows_ = 0;
-    if (framebuffer.format == abi::PixelFormat::none || framebuffer.width > framebuffer.stride || u64{4} * framebuffer.stride * framebuffer.height > framebuffer.size)
+    if (!framebuffer.fits())
         return;
     // Letters of 8 x 16 are hard to read on screens much larger than those they were drawn for.
     scale_ = std::max(1u, std::min(framebuffer.width / 1280, framebuffer.height / 720));

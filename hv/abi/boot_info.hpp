@@ -73,7 +73,11 @@ struct IoApic    { u64 address; u32 first_line; u32 reserved; };
 struct LineOverride { u32 isa_line; u32 global_line; u32 level; u32 active_low; };  // MADT, "Interrupt Source Override"
 
 enum class PixelFormat : u32 { none = 0, rgbx = 1, bgrx = 2 };
-struct Framebuffer { u64 base, size; u32 width, height, stride /* pixels */; PixelFormat format; };
+struct Framebuffer {
+    u64 base, size; u32 width, height, stride /* pixels */; PixelFormat format;
+    // There is one, and every pixel lies in it.
+    constexpr bool fits() const { return format != PixelFormat::none && width <= stride && u64{4} * stride * height <= size; }
+};
 
 enum class AddressSpace : u32 { none = 0xffff, memory = 0, port = 1, pci = 2 };
 struct PowerControl {
