@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The letters of the panic screen: ASCII 32 to 126, 8 pixels wide, 16 high. The glyphs are a table made at build time
-// from a Debian console font (pack_font.cpp); link kennel_font to see it.
+// from a Debian console font (tools/pack); link kennel_font to see it.
 #pragma once
 #include "hv/lib/types.hpp"
 #include <font_glyphs.hpp>
