@@ -18,6 +18,23 @@ namespace {
 
 constexpr u64 mebibyte = 1 << 20;
 
+// hv that agrees to everything, and the log as text.
+struct Listener {
+    fake::World&   world = fake::reset();
+    abi::EventPage events{};
+    std::string    said;
+    Log            log{events};
+
+    Listener()
+    {
+        world.answer = [this](fake::Made const& made) -> Answer {
+            if (made.call == abi::Call::log)
+                said += std::string(events.text, made.rdi) + "\n";
+            return {Status::ok, 0, 0};
+        };
+    }
+};
+
 // hv with one guest's pages, the log as text, and a calendar.
 struct Machine {
     fake::World& world = fake::reset();
@@ -444,15 +461,8 @@ TEST_CASE("plan: nobody writes to a file that is used elsewhere")
 
 TEST_CASE("plan: areas of one file are the same memory for all who have it; each guest has its own behind its RAM")
 {
-    fake::World& world = fake::reset();
-    abi::EventPage events{};
-    std::string said;
-    world.answer = [&](fake::Made const& made) -> Answer {
-        if (made.call == abi::Call::log)
-            said += std::string(events.text, made.rdi) + "\n";
-        return {Status::ok, 0, 0};
-    };
-    Log log{events};
+    Listener listener;
+    auto& [world, events, said, log] = listener;
     Book book{{recipe("one", 2 * mebibyte), recipe("two", 2 * mebibyte), recipe("three", 2 * mebibyte)}, {area(0), area(1, true), area(1)}};
     struct alignas(page_size) Page { u8 bytes[page_size]; };
     std::vector<Page> file(1);
@@ -489,18 +499,11 @@ TEST_CASE("plan: areas of one file are the same memory for all who have it; each
 
 TEST_CASE("plan: disks of every kind, in order; a drive's parts do not overlap")
 {
-    fake::World& world = fake::reset();
+    Listener listener;
+    auto& [world, events, said, log] = listener;
     fake::IdeChannel ide;
     ide.drives[0].sectors = 4096;
     world.device = &ide;
-    abi::EventPage events{};
-    std::string said;
-    world.answer = [&](fake::Made const& made) -> Answer {
-        if (made.call == abi::Call::log)
-            said += std::string(events.text, made.rdi) + "\n";
-        return {Status::ok, 0, 0};
-    };
-    Log log{events};
     auto whole = disk(0, abi::MediumKind::drive), again = disk(1, abi::MediumKind::drive), missing = disk(2, abi::MediumKind::drive, 1);
     again.options = bit(abi::DiskOption::read_only);
     auto file = disk(3, abi::MediumKind::module);
