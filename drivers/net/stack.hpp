@@ -9,7 +9,8 @@
 #pragma once
 #include "drivers/heap.hpp"
 #include "drivers/net/dhcp.hpp"
-#include "drivers/net/dns.hpp"
+#include "drivers/net/dns_forwarder.hpp"
+#include "drivers/net/dns_server.hpp"
 #include "drivers/net/nat.hpp"
 #include "drivers/net/port.hpp"
 

@@ -2,7 +2,8 @@
 //
 // Questions and answers of any kind at the DNS server and its forwarder: whatever can be read is answered or handed on, no
 // answer is longer than it may be, and what waits upstream is bounded and comes back once.
-#include "drivers/net/dns.hpp"
+#include "drivers/net/dns_forwarder.hpp"
+#include "drivers/net/dns_server.hpp"
 #include "tests/fuzz/input.hpp"
 #include <array>
 #include <memory>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/net/dhcp.hpp"
-#include "drivers/net/dns.hpp"
+#include "drivers/net/dns_forwarder.hpp"
+#include "drivers/net/dns_server.hpp"
 #include "tests/host/net_frames.hpp"
 #include <doctest/doctest.h>
 
