@@ -13,7 +13,7 @@ judged() {
     if [ "$result" -eq 0 ]; then pass "$1"; else fail "$1: $2"; fi
 }
 
-kernel= initrd= version= process= status= at=
+kernel= initrd= version= process= status= at= began=
 
 prepare() {
     build=$(realpath "$build")
@@ -32,7 +32,7 @@ prepare() {
     trap 'exit 130' INT TERM HUP
 }
 
-# start LABEL SECONDS OPTIONS...: a machine whose console, log and messages are $at.console, .log and .err
+# start LABEL SECONDS OPTIONS...: a machine at $began, whose console, log and messages are $at.console, .log and .err
 start() {
     local seconds=$2
     at=$logs/$1
@@ -40,6 +40,7 @@ start() {
     rm -f "$at.console" "$at.log" "$at.err" "$at.input"
     mkfifo "$at.input"
     : > "$at.console"; : > "$at.log"
+    began=$(date +%s)
     timeout --kill-after=10 $((seconds + 30)) "$build/kennel" run --timeout="$seconds" --log="$at.log" "$@" \
         > "$at.console" 2> "$at.err" < "$at.input" &
     process=$!

@@ -57,6 +57,10 @@ Or<void> link_drives(Settings const& settings)
     return {};
 }
 
+// Bochs keeps its clock in local time, and we want UTC. Its 2.7 also takes the date that the firmware writes back for one in summer
+// time (it leaves tm_isdst unset, mktime(3)): so a zone whose summer is no different. 2.7's own time0=utc would be an hour behind.
+constexpr char time_zone[] = "TZ=UTC0UTC0";
+
 constexpr char network_script[] = "network.conf";
 
 // Its user network. Without an address it would listen on every one of this machine's.
@@ -125,7 +129,8 @@ Or<Program> bochs_program(Settings const& settings)
         TRY(write_file(settings.folder / network_script, network_configuration(settings)));
     std::error_code ignored;
     fs::remove(settings.disk.string() + ".lock", ignored);   // a killed run leaves it, and 3.0 would not open the disk
-    Program program{.path = settings.program, .arguments = {"-q", "-f", "bochsrc"}, .folder = settings.folder, .output = settings.folder / "emulator.log"};
+    Program program{.path = settings.program, .arguments = {"-q", "-f", "bochsrc"}, .folder = settings.folder, .output = settings.folder / "emulator.log",
+                    .environment = {time_zone}};
     if (settings.emulator == Emulator::bochs_2) {
         TRY(write_file(settings.folder / "debugger", std::string_view{"c\n"}));
         program.arguments.insert(program.arguments.end(), {"-rc", "debugger"});

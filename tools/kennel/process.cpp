@@ -2,6 +2,7 @@
 //
 // See process.hpp.
 #include "tools/kennel/process.hpp"
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -20,7 +21,7 @@ namespace {
 constexpr int exec_failed = 127;
 
 // Between fork and exec, in the child: only calls that are safe there.
-[[noreturn]] void become(char const* path, char* const* arguments, char const* folder, char const* output, pid_t parent)
+[[noreturn]] void become(char const* path, char* const* arguments, char* const* environment, char const* folder, char const* output, pid_t parent)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -34,25 +35,48 @@ constexpr int exec_failed = 127;
     int const out = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || chdir(folder) != 0)
         _exit(exec_failed);
-    execv(path, arguments);
+    execve(path, arguments, environment);
     _exit(exec_failed);
+}
+
+// As exec takes it: the pointers, and a null one behind them.
+std::vector<char*> terminated(std::vector<std::string> const& words)
+{
+    std::vector<char*> list;
+    for (auto const& word : words)
+        list.push_back(const_cast<char*>(word.c_str()));
+    list.push_back(nullptr);
+    return list;
+}
+
+std::vector<std::string> environment_of(Program const& program)
+{
+    auto words = program.environment;
+    for (char** own = environ; *own != nullptr; own++) {
+        std::string_view const word{*own};
+        auto const name = word.substr(0, word.find('=') + 1);
+        if (std::ranges::none_of(program.environment, [&](std::string const& other) { return other.starts_with(name); }))
+            words.emplace_back(word);
+    }
+    return words;
 }
 
 } // namespace
 
 Or<Process> Process::start(Program const& program)
 {
-    std::vector<char*> arguments{const_cast<char*>(program.path.c_str())};
-    for (auto const& argument : program.arguments)
-        arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
+    std::vector<std::string> words{program.path.string()};
+    words.insert(words.end(), program.arguments.begin(), program.arguments.end());
+    auto const arguments = terminated(words);
+    auto const own = environment_of(program);
+    auto const environment = terminated(own);
 
     pid_t const self = getpid();
     pid_t const id = fork();
     if (id < 0)
         return machine_failed("cannot start {}: {}", program.path.string(), std::strerror(errno));
     if (id == 0)
-        become(program.path.c_str(), arguments.data(), program.folder.c_str(), program.output.c_str(), self);
+        become(program.path.c_str(), arguments.data(), environment.data(), program.folder.c_str(), program.output.c_str(), self);
     setpgid(id, id);                               // also here: whoever is first
     int const handle = static_cast<int>(syscall(SYS_pidfd_open, id, 0));
     Process process{id, handle};

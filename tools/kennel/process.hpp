@@ -14,6 +14,7 @@ struct Program {
     std::vector<std::string> arguments;   // without the program's own name
     fs::path                 folder;      // it runs there
     fs::path                 output;      // where its words go, standard error too
+    std::vector<std::string> environment = {};   // NAME=VALUE words that it has instead of ours of that name
 };
 
 class Process {
