@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -110,6 +111,19 @@ int Process::wait()
     while (id_ > 0 && waitpid(id_, &status_, 0) != id_) {}
     id_ = -1;
     return status_;
+}
+
+// The second number of schedstat (Linux, Documentation/scheduler/sched-stats.rst), of the thread that waited longest.
+std::chrono::nanoseconds Process::waited() const
+{
+    s64 longest = 0;
+    std::error_code error;
+    for (auto const& thread : fs::directory_iterator{std::format("/proc/{}/task", id_), error}) {
+        std::ifstream file{thread.path() / "schedstat"};
+        if (s64 ran = 0, waited = 0; file >> ran >> waited)
+            longest = std::max(longest, waited);
+    }
+    return std::chrono::nanoseconds{longest};
 }
 
 std::optional<fs::path> find_program(std::string_view name)

@@ -4,6 +4,7 @@
 // Process is.
 #pragma once
 #include "tools/kennel/file.hpp"
+#include <chrono>
 #include <optional>
 #include <sys/types.h>
 
@@ -28,6 +29,7 @@ public:
     int                handle() const { return handle_; }   // readable once the process has ended
     std::optional<int> ended();                             // its wait status
     int                wait();                              // until it ends
+    std::chrono::nanoseconds waited() const;                // for a processor, so far, while others had it; 0 where Linux does not tell
 
 private:
     Process(pid_t id, int handle) : id_{id}, handle_{handle} {}

@@ -95,7 +95,8 @@ Or<std::optional<ExitStatus>> Session::run_once()
 
     auto const program = TRY(machine_program(settings_));
     auto process = TRY(Process::start(program));
-    attempt_started_ = last_heard_ = Clock::now();
+    last_heard_ = Clock::now();
+    forgiven_ = {};
     Handle const signals = listen_to_signals();
     if (options_.verbose)
         say("started {} (process group {})", describe(settings_.emulator), program.path.string());
@@ -109,9 +110,9 @@ Or<std::optional<ExitStatus>> Session::run_once()
             end(ExitStatus::time_limit, 0ms);
             break;
         }
-        if (!ending_ && loader_overdue(now))
-            return std::optional<ExitStatus>{};
-        if (!ending_ && stage_ == Stage::loader && now >= last_heard_ + silence_limit) {
+        if (!ending_ && lost_patience(process, now)) {
+            if (stage_ == Stage::firmware)
+                return std::optional<ExitStatus>{};
             say("the machine has said nothing for {} and the service is not ready", silence_limit);
             end(ExitStatus::machine_failed, 0ms);
             break;
@@ -147,9 +148,25 @@ void Session::explain()
             say_line(lines.substr(0, lines.size() - 1));
 }
 
-bool Session::loader_overdue(Time now) const
+std::optional<std::chrono::seconds> Session::patience() const
 {
-    return stage_ == Stage::firmware && now >= attempt_started_ + options_.loader_limit.value_or(default_loader_limit(settings_.emulator));
+    switch (stage_) {
+    case Stage::firmware: return options_.loader_limit.value_or(default_loader_limit(settings_.emulator));
+    case Stage::loader:   return silence_limit;
+    case Stage::ready:    break;
+    }
+    return std::nullopt;
+}
+
+// On a busy host the emulator waits for a processor: that is no silence of the machine's.
+bool Session::lost_patience(Process const& process, Time now)
+{
+    auto const limit = patience();
+    if (!limit || now < last_heard_ + *limit)
+        return false;
+    auto const waited = std::max(process.waited(), forgiven_);
+    last_heard_ += waited - std::exchange(forgiven_, waited);
+    return now >= last_heard_ + *limit;
 }
 
 Session::Time Session::wake_up_at() const
@@ -157,10 +174,8 @@ Session::Time Session::wake_up_at() const
     if (ending_)
         return ending_->kill_at;
     Time next = Clock::now() + 1h;
-    if (stage_ == Stage::firmware)
-        next = attempt_started_ + options_.loader_limit.value_or(default_loader_limit(settings_.emulator));
-    if (stage_ == Stage::loader)
-        next = last_heard_ + silence_limit;
+    if (auto const limit = patience())
+        next = last_heard_ + *limit;
     if (control_)
         next = std::min(next, control_->wake_up_at());
     return options_.time_limit ? std::min(next, started_ + *options_.time_limit) : next;

@@ -47,7 +47,8 @@ private:
 
     Or<std::optional<ExitStatus>> run_once();          // none: the firmware stalled before the loader spoke
     Time wake_up_at() const;
-    bool loader_overdue(Time now) const;
+    std::optional<std::chrono::seconds> patience() const;   // how long it may say nothing; none: for ever
+    bool lost_patience(Process const& process, Time now);
     void poll_once(Process& process, Handle const& signals);
     void end(ExitStatus status, std::chrono::milliseconds grace);
     void notice_end();
@@ -74,7 +75,8 @@ private:
     LineReader                log_lines_;
     Keyboard                  keyboard_;
     Stage                     stage_ = Stage::firmware;
-    Time                      attempt_started_{}, last_heard_{};
+    Time                      last_heard_{};          // the start, before there was a word
+    std::chrono::nanoseconds  forgiven_{};            // of the time it waited for a processor
     std::optional<Ending>     ending_;
     bool                      gone_ = false;          // the emulator has ended ...
     bool                      unexplained_ = false;   // ... and nobody said why
