@@ -28,8 +28,11 @@ void serve_now(Cpu& cpu, Vcpu& service, u64 badge)
         serve_now(cpu, service, vcpu.badge);           // nobody else can be on this CPU
         return Action::enter;
     }
-    vcpu.next_waiting = service.waiting_guests;
-    service.waiting_guests = &vcpu;
+    if (!vcpu.in_chain) {                              // it may be: answered, and stopped again, before its message was fetched
+        vcpu.in_chain = true;
+        vcpu.next_waiting = service.waiting_guests;
+        service.waiting_guests = &vcpu;
+    }
     if (service.status == VcpuStatus::waiting)
         wake_service(service);
     return Action::reschedule;
@@ -43,6 +46,7 @@ void finish_wait(Vcpu& service)
     if (Vcpu* vcpu = service.waiting_guests) {
         service.waiting_guests = vcpu->next_waiting;
         vcpu->next_waiting = nullptr;
+        vcpu->in_chain = false;
         service.registers().rdi = vcpu->badge;
     }
 }

@@ -62,6 +62,11 @@ void release(Vcpu& vcpu)
         link = &(*link)->next_waiting;
     if (*link)
         *link = vcpu.next_waiting;
+    {
+        auto inbox = cpu.shared.inbox.lock();      // nor a wish of another CPU that was on its way
+        if (vcpu.inbox_link.is_linked())
+            inbox->remove(vcpu);
+    }
     arch::release_vcpu(cpu, vcpu);
     // Ordering: release: whoever sees this may free the frames.
     __atomic_store_n(&vcpu.released, true, __ATOMIC_RELEASE);

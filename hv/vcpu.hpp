@@ -62,6 +62,7 @@ struct Vcpu {
     ListLink    run_link, inbox_link, cpu_link, partition_link;
     Vcpu*       waiting_guests = nullptr;      // of a service: guests whose message it has not fetched; chained by next_waiting
     Vcpu*       next_waiting = nullptr;
+    bool        in_chain = false;              // of waiting_guests
 
     abi::Registers& registers() { return page->registers; }
     void look_at_interrupts() { attention |= Attention::interrupt; }

@@ -95,6 +95,37 @@ TEST_CASE("hypercall: destroying a partition gives every frame back and its hand
     CHECK(m.cpu().all.front() == &m.service());
 }
 
+TEST_CASE("hypercall: a partition is destroyed while another CPU's message for it is on the way")
+{
+    FakeMachine m{2};
+    auto guest = m.start_guest();
+    CHECK(m.call(Call::interrupt_raise, guest.partition, 0xfee0'0000, 0x40, 0, 0, 1) == Status::ok);
+    CHECK(m.cpu().arch.kicks == 1);
+    CHECK(m.call(Call::partition_destroy, guest.partition) == Status::ok);      // the kick has not been looked at yet
+    auto inbox = m.cpu().shared.inbox.lock();
+    CHECK(inbox->empty());
+}
+
+TEST_CASE("hypercall: a guest that is stopped again before its message was fetched is in the chain of messages once")
+{
+    FakeMachine m;
+    auto first = m.start_guest(7), second = m.start_guest(8);
+    auto const stop_twice = [&](FakeMachine::Guest const& guest) {
+        CHECK(m.call(Call::vcpu_stop, guest.handle) == Status::ok);
+        CHECK(m.call(Call::vcpu_state_set, guest.handle) == Status::ok);
+        CHECK(m.call(Call::vcpu_start, guest.handle) == Status::ok);
+        CHECK(m.call(Call::vcpu_stop, guest.handle) == Status::ok);
+    };
+    CHECK(m.call(Call::vcpu_stop, second.handle) == Status::ok);
+    stop_twice(first);
+    CHECK(first.vcpu->next_waiting == second.vcpu);
+    CHECK(m.call(Call::partition_destroy, first.partition) == Status::ok);
+    CHECK(m.service().waiting_guests == second.vcpu);
+    m.call(Call::wait);
+    CHECK(m.service().registers().rdi == 8);
+    CHECK(m.service().waiting_guests == nullptr);
+}
+
 TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the machine")
 {
     FakeMachine m{1, 2};
