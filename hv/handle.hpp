@@ -2,8 +2,10 @@
 //
 // Handles: how a service names an object. A table per service partition, in one frame; an entry is an object and rights.
 // The lookup checks index, kind and rights, and produces a typed pointer: an unchecked number never reaches an object.
+// Other CPUs look up without a lock while one adds or forgets: who finds an entry's kind finds the object of that kind with it.
 #pragma once
 #include "hv/abi/hypercall.hpp"
+#include <atomic>
 
 namespace kennel {
 
@@ -32,6 +34,8 @@ public:
     {
         if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value) [[unlikely]]
             return abi::Status::bad_handle;
+        // Ordering: acquire, pairs with the release in add().
+        std::atomic_thread_fence(std::memory_order_acquire);
         if (!(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
             return abi::Status::no_right;
         object = static_cast<T*>(entries_[number].object);
@@ -42,14 +46,25 @@ public:
     template<class T> u64 add(T* object, abi::Right rights)
     {
         for (u64 number = 1; number < capacity; number++)
-            if (entries_[number].kind == HandleKind::free) {
-                entries_[number] = {object, HandleKindOf<T>::value, static_cast<u8>(rights)};
+            if (Handle& handle = entries_[number]; !handle.object) {
+                handle.object = object;
+                handle.rights = static_cast<u8>(rights);
+                std::atomic_thread_fence(std::memory_order_release);
+                handle.kind = HandleKindOf<T>::value;
                 return number;
             }
         return 0;
     }
 
+    // Nobody finds it any more; who just did still finds it whole.
     void forget(void const* object)
+    {
+        for (Handle& handle : entries_)
+            if (handle.object == object)
+                handle.kind = HandleKind::free;
+    }
+    // And nobody is in the middle of a call that found it: its numbers may be given out again.
+    void erase(void const* object)
     {
         for (Handle& handle : entries_)
             if (handle.object == object)

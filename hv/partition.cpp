@@ -82,9 +82,12 @@ void destroy_partition(Cpu& here, Partition& partition)
     }
     {
         auto control = machine.control.lock();
-        for (Vcpu& vcpu : partition.vcpus)
+        partition.service->handles->erase(&partition);
+        for (Vcpu& vcpu : partition.vcpus) {
+            partition.service->handles->erase(&vcpu);
             for (void const* page : {static_cast<void const*>(vcpu.page), static_cast<void const*>(vcpu.counters)})
                 arch::unmap(*partition.service, {block.physical(page).value}, {page_size});
+        }
         arch::invalidate(machine, *partition.service);
     }
     arch::invalidate(machine, partition);
