@@ -116,20 +116,19 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
     vcpu->counters = new (second) abi::CountersPage{};
     if (!arch::create_vcpu(*vcpu))
         return nullptr;
-    if (service) {
-        // hv's pages, shown to the service where they lie: the same address for both.
-        Block const& block = cpu.machine->block;
-        Partition& reader = *service->partition;
-        if (arch::map(reader, {block.physical(first).value}, block.physical(first), {page_size}, shared_rights, abi::MemoryType::write_back) != abi::Status::ok ||
-            arch::map(reader, {block.physical(second).value}, block.physical(second), {page_size}, read_only, abi::MemoryType::write_back) != abi::Status::ok)
-            return nullptr;
-        vcpu->page->counters_page = block.physical(second).value;
-    }
     partition.ran_on.fetch_or(1u << cpu.index, std::memory_order_relaxed);
     cpu.all.push_back(*vcpu);
-    partition.vcpus.push_back(*vcpu);
-    if (service)
-        arch::settle_vcpu(*vcpu);              // services' are settled when all of them are made
+    partition.vcpus.push_back(*vcpu);          // what it holds from here on goes when the partition does, whatever fails below
+    if (!service)
+        return vcpu;                           // services' are settled when all of them are made
+    arch::settle_vcpu(*vcpu);
+    // hv's pages, shown to the service where they lie: the same address for both.
+    Block const& block = cpu.machine->block;
+    Partition& reader = *service->partition;
+    if (arch::map(reader, {block.physical(first).value}, block.physical(first), {page_size}, shared_rights, abi::MemoryType::write_back) != abi::Status::ok ||
+        arch::map(reader, {block.physical(second).value}, block.physical(second), {page_size}, read_only, abi::MemoryType::write_back) != abi::Status::ok)
+        return nullptr;
+    vcpu->page->counters_page = block.physical(second).value;
     return vcpu;
 }
 

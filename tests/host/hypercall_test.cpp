@@ -2,6 +2,7 @@
 //
 // Hypercalls: every argument that is refused, and what a refusal leaves behind (nothing).
 #include "tests/fake/machine.hpp"
+#include <algorithm>
 #include <doctest/doctest.h>
 
 using namespace kennel;
@@ -124,6 +125,29 @@ TEST_CASE("hypercall: a guest that is stopped again before its message was fetch
     m.call(Call::wait);
     CHECK(m.service().registers().rdi == 8);
     CHECK(m.service().waiting_guests == nullptr);
+}
+
+TEST_CASE("hypercall: a vCPU whose pages cannot all be shown leaves none of them behind")
+{
+    FakeMachine m;
+    auto& mappings = m.service().partition->space.mappings;
+    for (u64 room : {0u, 1u}) {
+        abi::Registers& r = m.service().registers();
+        REQUIRE(m.call(Call::partition_create, 64) == Status::ok);
+        u64 const partition = r.rdi;
+        std::vector<arch::Mapping*> filled;
+        for (arch::Mapping& mapping : mappings)
+            if (!mapping.size)
+                filled.push_back(&mapping);
+        for (u64 i = room; i < filled.size(); i++)
+            *filled[i] = {1ull << 40, 0, 1, 1, abi::MemoryType::write_back};
+        CHECK(m.call(Call::vcpu_create, partition, 0, 9, 100, 0) == Status::no_memory);
+        CHECK(m.call(Call::partition_destroy, partition) == Status::ok);
+        for (u64 i = room; i < filled.size(); i++)
+            *filled[i] = {};
+        CHECK(std::ranges::count_if(filled, [](arch::Mapping const* mapping) { return mapping->size != 0; }) == 0);
+    }
+    CHECK(m.cpu().all.front() == &m.service());
 }
 
 TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the machine")
