@@ -84,6 +84,9 @@ Status memory_map(Caller& caller, Partition& partition, Arguments const& a)
         (type != 0 && type != 1 && type != 6) || a.rsi >= address_limit || a.rdx >= address_limit || a.r8 > address_limit - a.rsi ||
         a.r8 > address_limit - a.rdx)
         return Status::bad_argument;
+    // A service's own memory lies where it is, and only the text it came with is executed.
+    if (&partition == &caller.partition && (a.rsi != a.rdx || (rights & static_cast<u64>(abi::MapRights::execute))))
+        return Status::bad_argument;
     if (!caller.partition.owns({a.rdx}, a.r8))
         return Status::not_owner;
     return arch::map(partition, {a.rsi}, {a.rdx}, {a.r8}, static_cast<u32>(rights), static_cast<abi::MemoryType>(type));

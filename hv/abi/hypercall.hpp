@@ -41,6 +41,7 @@ enum class Call : u64 {
     partition_destroy = 5,
     // rdi: partition (map), or own_partition for device registers above the boot map; rsi: guest physical; rdx: host physical;
     //   r8: bytes; r9: MapRights | MemoryType << 8. All 4 KiB-aligned. The caller must own the host range. overlap, not_owner.
+    //   own_partition: rsi = rdx, and without the right to execute.
     memory_map = 6,
     // rdi: partition (map); rsi: guest physical; r8: bytes. Complete on every CPU when it returns. Unmapped holes are fine.
     memory_unmap = 7,

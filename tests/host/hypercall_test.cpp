@@ -127,6 +127,16 @@ TEST_CASE("hypercall: a guest that is stopped again before its message was fetch
     CHECK(m.service().waiting_guests == nullptr);
 }
 
+TEST_CASE("hypercall: a service's own memory stays where it is, and data")
+{
+    FakeMachine m;
+    u64 const rw = 3 | (6u << 8), at = FakeMachine::ram_base + (8u << 20);
+    arch::unmap(*m.service().partition, {at}, {page_size});
+    CHECK(m.call(Call::memory_map, abi::own_partition, FakeMachine::block_base, at, page_size, rw) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, abi::own_partition, at, at, page_size, rw | 4) == Status::bad_argument);
+    CHECK(m.call(Call::memory_map, abi::own_partition, at, at, page_size, rw) == Status::ok);
+}
+
 TEST_CASE("hypercall: a vCPU whose pages cannot all be shown leaves none of them behind")
 {
     FakeMachine m;
