@@ -89,7 +89,10 @@ Status memory_map(Caller& caller, Partition& partition, Arguments const& a)
         return Status::bad_argument;
     if (!caller.partition.owns({a.rdx}, a.r8))
         return Status::not_owner;
-    return arch::map(partition, {a.rsi}, {a.rdx}, {a.r8}, static_cast<u32>(rights), static_cast<abi::MemoryType>(type));
+    Status const status = arch::map(partition, {a.rsi}, {a.rdx}, {a.r8}, static_cast<u32>(rights), static_cast<abi::MemoryType>(type));
+    if (status != Status::ok)
+        arch::invalidate(caller.machine, partition);   // a part of it was there for a moment, and another CPU may run the partition
+    return status;
 }
 
 Status memory_unmap(Caller& caller, Partition& partition, Arguments const& a)

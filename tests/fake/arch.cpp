@@ -120,7 +120,7 @@ void unmap(Partition& partition, GuestPhysical guest, Bytes size)
         if (m.size && ranges_meet(m.guest, m.size, guest.value, size.value))
             m = {};
 }
-void invalidate(Machine&, Partition&) {}
+void invalidate(Machine&, Partition& partition) { partition.space.invalidations++; }
 void open_ports(Partition&) {}
 void kick(Machine&, Cpu& target) { target.arch.kicks++; }
 std::optional<u32> route_line(Machine&, u32 line, bool, bool, u8, u32) { return line < 24 ? std::optional{line} : std::nullopt; }

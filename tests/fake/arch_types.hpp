@@ -38,6 +38,7 @@ class Space {
 public:
     bool create(Pool&) { return true; }
     Mapping mappings[48] = {};             // size 0: unused. In the partition's own frame, so nothing to free
+    unsigned invalidations = 0;
 };
 
 } // namespace kennel::arch

@@ -137,6 +137,17 @@ TEST_CASE("hypercall: a service's own memory stays where it is, and data")
     CHECK(m.call(Call::memory_map, abi::own_partition, at, at, page_size, rw) == Status::ok);
 }
 
+TEST_CASE("hypercall: a mapping that fails is forgotten by every CPU")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    u64 const rw = 3 | (6u << 8);
+    CHECK(m.call(Call::memory_map, guest.partition, 0, FakeMachine::ram_base, page_size, rw) == Status::ok);
+    unsigned const before = guest.vcpu->partition->space.invalidations;
+    CHECK(m.call(Call::memory_map, guest.partition, 0, FakeMachine::ram_base, page_size, rw) == Status::overlap);
+    CHECK(guest.vcpu->partition->space.invalidations == before + 1);
+}
+
 TEST_CASE("hypercall: a vCPU whose pages cannot all be shown leaves none of them behind")
 {
     FakeMachine m;
