@@ -244,8 +244,8 @@ Status clock(Caller& caller, Arguments const& a)
     if (a.rsi >= abi::max_events)
         return Status::bad_argument;
     caller.vcpu.clock_event = static_cast<u32>(a.rsi);
-    caller.vcpu.clock_deadline = a.rdi;
-    watch_deadline(caller.cpu, a.rdi);
+    caller.vcpu.clock_deadline = a.rdi ? a.rdi : 1;    // 0 would switch the timer off that all on this CPU wait for
+    watch_deadline(caller.cpu, caller.vcpu.clock_deadline);
     return Status::ok;
 }
 

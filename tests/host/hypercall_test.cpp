@@ -171,6 +171,16 @@ TEST_CASE("hypercall: a vCPU whose pages cannot all be shown leaves none of them
     CHECK(m.cpu().all.front() == &m.service());
 }
 
+TEST_CASE("hypercall: a clock set to 0 is due at once, and the timer goes on for all others")
+{
+    FakeMachine m;
+    CHECK(m.call(Call::clock, 0, 5) == Status::ok);
+    CHECK(m.cpu().arch.timer != 0);
+    CHECK(m.cpu().arch.timer < m.now);
+    m.exit(InterruptExit{HostVector::timer});
+    CHECK(m.service().events->pending[0] == 1u << 5);
+}
+
 TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the machine")
 {
     FakeMachine m{1, 2};
