@@ -115,6 +115,7 @@ peer_requests() {
     bare_machine peer-requests 1200 1024 "$initrd" "rdinit=/bin/begin kennel.script=peer_requests"
     counts facts "$logs/peer-requests" request kvm
     counts boot "$logs/peer-requests" kvm start 2
+    counts console kvm "$logs/peer-requests" 3 "$logs/peer-requests" 2
 }
 
 # ---- footprint: of files, and what a service of ours finds out about hv's memory ----

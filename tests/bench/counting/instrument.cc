@@ -7,7 +7,8 @@
 //   mark NUMBER TICKS INSTRUCTIONS ROOT-INSTRUCTIONS
 //   context VPID INSTRUCTIONS           (since the start, as everything here)
 //   exit VPID REASON COUNT ROOT-INSTRUCTIONS
-// The same with a number of KENNEL_MARK_START on when a partition first leaves from long mode, which a kernel does soon and a BIOS never.
+// The same with a number of KENNEL_MARK_START on when a partition first leaves from long mode, which a kernel does soon and a BIOS never; again
+// when it is a new one that begins with the VPID of one that ended.
 #include "bochs.h"
 #include "cpu/cpu.h"
 #include "pc_system.h"
@@ -104,10 +105,10 @@ void kennel_vm_exit(unsigned cpu, Bit32u reason)
     processor.leaving = true;
     Context& context = contexts[processor.context];
     context.reasons[processor.reason].count++;
-    if (!context.in_long_mode && BX_CPU(cpu)->efer.get_LMA()) {
-        context.in_long_mode = true;
+    bool const was_in_long_mode = context.in_long_mode;
+    context.in_long_mode = BX_CPU(cpu)->efer.get_LMA();
+    if (context.in_long_mode && !was_in_long_mode)
         write_counts(KENNEL_MARK_START + processor.context);
-    }
 }
 
 // Bochs calls this at the end of a change either way, and on other occasions.
