@@ -20,31 +20,12 @@ if [ ! -x "$bochs" ]; then                             # Debian's 2.7 is a debug
     words+=(-rc debugger)
 fi
 
-# configure MODEL CPUS CARD LINE...: $work/bochsrc, with $work/first.img as the disk; CARD: vbe or cirrus, LINEs: what it has besides
-configure() {
-    local model=$1 cpus=$2 bios=stdvga slot=pcivga card=$3
-    shift 3
-    [ "$card" = vbe ] || { bios=$card; slot=$card; }
-    cat > "$work/bochsrc" <<END
-cpu: model=$model, count=$cpus, ips=100000000, reset_on_triple_fault=0
-memory: guest=512, host=512
-romimage: file=/usr/share/ovmf/OVMF.fd
-vgaromimage: file=/usr/share/seabios/vgabios-$bios.bin
-pci: enabled=1, chipset=i440fx, slot1=$slot
-vga: extension=$card
-clock: sync=none
-ata0-master: type=disk, path=first.img, mode=flat
-boot: disk
-log: bochs.log
-panic: action=report
-error: action=report
-$(printf '%s\n' "$@")
-END
-}
+# configure LINE...: $work/bochsrc is docs/examples' machine, and these lines besides, which have the last word
+configure() { { cat "$here/../../docs/examples/bochsrc"; printf '%s\n' "$@"; } > "$work/bochsrc"; }
 
 # emulate SECONDS: starts it, as $emulator
 emulate() {
-    rm -f "$work/first.img.lock"
+    rm -f "$work/disk.img.lock"
     (cd "$work" && exec timeout --kill-after=5 "$1" "$bochs" "${words[@]}" > emulator.txt 2>&1 < /dev/null) & emulator=$!
 }
 stop_emulator() {

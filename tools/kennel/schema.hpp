@@ -40,7 +40,7 @@ inline constexpr Key guest_keys[] = {
     {"cpus",         "number, 1",                "1",        "its processors"},
     {"cpu",          "number, 0 to 31",          "any",      "the machine's processor that runs it"},
     {"weight",       "number, 1 to 1000",        "100",      "its share of that processor, relative to others"},
-    {"policy",       "stop, restart or hold",    "stop",     "what happens when it stops"},
+    {"policy",       "stop, restart or hold",    "stop",     "what happens when it fails"},
     {"service",      "name of a service",        "the first","the service it belongs to"},
     {"console",      "true or false",            "the first guest has it", "what is typed goes to it first"},
     {"disk",         "tables, at most 8",        "none",     "its disks: /dev/vda, /dev/vdb and so on; its shared memory: /dev/pmem0 and so on"},
