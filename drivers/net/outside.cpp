@@ -243,6 +243,8 @@ void Stack::look_at_lease()
 void Stack::catch_up(u64 now)
 {
     look_at_lease();
+    if (now < second_passed_)                         // the caller looked at the clock before something else came
+        return;
     if (now - second_passed_ > most_seconds_behind * tsc_hz_)
         second_passed_ = now - most_seconds_behind * tsc_hz_;
     for (; now - second_passed_ >= tsc_hz_; second_passed_ += tsc_hz_)

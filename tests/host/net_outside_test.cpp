@@ -277,6 +277,22 @@ TEST_CASE("outside: without a lease, or with one that overlaps, nothing is route
     }
 }
 
+TEST_CASE("outside: a clock that was read before the last frame came makes nothing old")
+{
+    House house;
+    house.inside.send(house.from_guest(peer, 53));
+    REQUIRE(house.outside.got().size() == 1);
+    u64 const before = house.world.now;
+    house.world.now += 2 * second;
+    house.outside.send(summed(ipv4(mac(9), mac(8), router, ours, 17, udp(53, 9, filled(9))), 40));   // nobody listens there, lwIP says
+    house.outside.got();
+    house.stack->timer(before);
+    house.inside.send(house.from_guest(peer, 53));
+    auto const out = house.outside.got();
+    REQUIRE(out.size() == 1);                         // the router is known still
+    CHECK(get16(out[0], 12) == 0x0800);
+}
+
 TEST_CASE("outside: a cable that is pulled, and put in again")
 {
     House house;
