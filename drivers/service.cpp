@@ -112,8 +112,8 @@ void Service::take_events()
     }
     if (u64 const word = disk_done_event / 64; words >> word & 1)
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
-    if ((pending & bit(Event::wire)) && shared_.networks.serve_wire(log_))
-        ring(0, Event::wire);
+    if (pending & bit(Event::wire))
+        set_clock(shared_.networks.serve_wire(log_));
     return pending;
 }
 
@@ -190,6 +190,7 @@ void Service::clock_came()
         shared_.drives.timer(now, log_);              // what came of it: serve_drives, next
     set_clock(shared_.networks.drain_again(index_, now));
     if (index_ == 0 && shared_.networks.has_clock()) {
+        set_clock(shared_.networks.serve_wire_again(now, log_));
         shared_.networks.timer(now, log_);
         set_clock(shared_.networks.deadline());
     }

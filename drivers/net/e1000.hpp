@@ -44,28 +44,31 @@ public:
     // Reads and clears why the device rang. True: the link came or went.
     bool interrupt();
 
-    // take(Frame) for at most `most` frames that have come. True: there are more.
+    // take(Frame) for at most `most` frames that have come, or less: it says whether to go on. True: there may be more.
     template<class Take> bool receive(u32 most, Take&& take)
     {
         if (!memory_)
             return false;
         u32 done = 0;
-        for (; done < most; done++) {
+        bool has_more = true;
+        for (bool go_on = true; done < most && go_on; done++) {
             auto const bytes = next();
-            if (!bytes)
+            if (!bytes) {
+                has_more = false;
                 break;
+            }
             if (!bytes->empty()) {
                 // The head is ours alone; the rest is read once, and the device has given its buffer up.
                 u8 head[sizeof(EthernetHeader)];
                 __builtin_memcpy(head, bytes->data(), sizeof head);
                 Piece const rest{bytes->data() + sizeof head, static_cast<u32>(bytes->size() - sizeof head)};
-                take(Frame{.head = head, .rest = {&rest, rest.size ? 1u : 0u}, .skip = 0, .size = static_cast<u32>(bytes->size()), .offload = {}});
+                go_on = take(Frame{.head = head, .rest = {&rest, rest.size ? 1u : 0u}, .skip = 0, .size = static_cast<u32>(bytes->size()), .offload = {}});
             }
             give_back();
         }
         if (done)
             refill();
-        return done == most;
+        return has_more;
     }
 
 private:

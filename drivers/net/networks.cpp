@@ -14,8 +14,8 @@ constexpr u32 flood_burst = 256;
 constexpr u64 completions_per_second = 5000;          // interrupts of one card for what was sent, where nobody waits for them
 
 // Of a processor's time, for frames from other CPUs: their senders pay nothing here. Guests that exchange as much as they can
-// need less, since what they do with a frame costs them far more.
-constexpr u64 receivers_share = 12, receivers_bursts = 200;   // a second
+// need less, since what they do with a frame costs them far more. The wire's are smaller, and most go through NAT.
+constexpr u64 others_share = 12, wires_share = 4, bursts = 200;   // a second
 
 Text dotted(Ipv4Address address)
 {
@@ -39,8 +39,9 @@ void Networks::begin(ManifestReader const& manifest, abi::InfoPage const& info)
     cpus_ = info.cpu_count;
     tsc_hz_ = info.tsc_hz;
     owns_devices_ = info.owns_devices;
-    for (Receiver& receiver : receivers_)
-        receiver.pace = Pace{receivers_share, tsc_hz_ / receivers_bursts};
+    for (Inflow& from_others : from_others_)
+        from_others.pace = Pace{others_share, tsc_hz_ / bursts};
+    from_wire_.pace = Pace{wires_share, tsc_hz_ / bursts};
     for (u32 i = 0; i < count_; i++) {
         networks_[i].recipe = manifest.network(i);
         networks_[i].is_ours = networks_[i].recipe.service == info.service;
@@ -186,19 +187,36 @@ void Networks::start(u64 event, Log& log)
     stack_.link_changed(uplink_.card().link());
 }
 
-bool Networks::serve_wire(Log& log)
+bool Networks::Inflow::worked(u64& now)
+{
+    u64 const begin = now;
+    now = time_stamp();
+    pace.worked(begin, now);
+    return pace.allows(now);
+}
+
+// While it may not be looked at the card is not acknowledged, so it does not ring: frames wait in its buffers, or are lost there.
+u64 Networks::serve_wire(Log& log)
 {
     if (!outside_)
-        return false;
-    if (uplink_.interrupt()) {
-        log.line(Text{"uplink: link ", uplink_.card().link() ? "up" : "down"});
-        stack_.link_changed(uplink_.card().link());
+        return ~0ull;
+    u64 now = time_stamp();
+    bool has_more = true;
+    if (from_wire_.pace.allows(now)) {
+        if (uplink_.interrupt()) {
+            log.line(Text{"uplink: link ", uplink_.card().link() ? "up" : "down"});
+            stack_.link_changed(uplink_.card().link());
+        }
+        has_more = uplink_.card().receive(Uplink::most_frames, [&](Frame const& frame) {
+            outside_->forward(wire_, frame);
+            return from_wire_.worked(now);
+        });
+        if (!has_more)
+            uplink_.acknowledge();
+        tell(log);
+        static_cast<void>(from_wire_.worked(now));
     }
-    bool const more = uplink_.card().receive(Uplink::most_frames, [&](Frame const& frame) { outside_->forward(wire_, frame); });
-    if (!more)
-        uplink_.acknowledge();
-    tell(log);
-    return more;
+    return from_wire_.ended(has_more, now);
 }
 
 void Networks::timer(u64 now, Log& log)
@@ -245,28 +263,24 @@ bool Networks::finish(Maker const& maker)
 
 u64 Networks::drain(u32 cpu)
 {
-    Receiver& receiver = receivers_[cpu];
-    Pace& pace = receiver.pace;
+    Inflow& from_others = from_others_[cpu];
+    Pace const& pace = from_others.pace;
     u64 now = time_stamp();
     bool more = false;
     for (u32 i = 0; i < cpus_ && pace.allows(now); i++) {
-        u32 const from = (receiver.first + i) % cpus_;
+        u32 const from = (from_others.first + i) % cpus_;
         Trunk* const trunk = trunks_[from][cpu];
         if (!trunk)
             continue;
         more |= trunk->drain([&](u32 number, Frame const& frame) {
             if (Network* const network = networks_[number].on[cpu])
                 network->arrived(*trunk, frame);
-            u64 const begin = now;
-            now = time_stamp();
-            pace.worked(begin, now);
-            return pace.allows(now);
+            return from_others.worked(now);
         });
         if (!pace.allows(now))
-            receiver.first = from + 1;
+            from_others.first = from + 1;
     }
-    receiver.again = !pace.allows(now) ? pace.next() : more ? now : ~0ull;
-    return receiver.again;
+    return from_others.ended(more, now);
 }
 
 void Networks::report(u32 cpu, Log& log)

@@ -33,8 +33,10 @@ public:
 
     // ---- the machine's card; vCPU 0 only ----
     void start(u64 event, Log& log);                  // `event`: for its interrupts
-    // True: there is more by now.
-    bool serve_wire(Log& log);
+    // Frames from the wire. -> the TSC value from which to look again; ~0: not before the event.
+    u64  serve_wire(Log& log);
+    // The same, where that was said.
+    u64  serve_wire_again(u64 now, Log& log) { return now >= from_wire_.again ? serve_wire(log) : from_wire_.again; }
     void timer(u64 now, Log& log);
     u64  deadline() { return stack_.deadline(); }
     bool has_clock() const { return outside_ != nullptr; }
@@ -43,7 +45,7 @@ public:
     // Frames for this vCPU. -> the TSC value from which to look again; ~0: not before the event.
     u64 drain(u32 cpu);
     // The same, where that was said.
-    u64 drain_again(u32 cpu, u64 now) { return now >= receivers_[cpu].again ? drain(cpu) : receivers_[cpu].again; }
+    u64 drain_again(u32 cpu, u64 now) { return now >= from_others_[cpu].again ? drain(cpu) : from_others_[cpu].again; }
 
     // What the parts on this vCPU have counted.
     void report(u32 cpu, Log& log);
@@ -59,10 +61,16 @@ private:
         Neighbours neighbours{Subnet{}};
         std::optional<u32> interface;                 // of the service
     };
-    struct Receiver {
+    // Frames whose senders pay nothing for what they cost here.
+    struct Inflow {
         Pace pace{1, 0};
-        u64  again = ~0ull;
+        u64  again = ~0ull;                           // TSC value
         u32  first = 0;                               // the CPU whose frames come first
+
+        // Work went on since `now`, which becomes the present. May it go on?
+        bool worked(u64& now);
+        // -> `again`
+        u64  ended(bool has_more, u64 now) { return again = !pace.allows(now) ? pace.next() : has_more ? now : ~0ull; }
     };
     struct Wish { u32 network = 0; Forward forward; };
 
@@ -77,7 +85,7 @@ private:
     u32     count_ = 0, cpus_ = 0;
     u64     tsc_hz_ = 0, trunk_event_ = 0;
     Trunk*  trunks_[abi::max_cpus][abi::max_cpus] = {};   // [from][to]
-    Receiver receivers_[abi::max_cpus];
+    Inflow  from_others_[abi::max_cpus], from_wire_;
     std::span<u8> ring_space_;
     bool    owns_devices_ = false;
     Stack   stack_;                                   // vCPU 0 only

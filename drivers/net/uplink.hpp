@@ -11,7 +11,7 @@ namespace kennel::service::net {
 
 class Uplink {
 public:
-    static constexpr u32 most_frames = 64;            // of one interrupt: others get a turn, then it goes on
+    static constexpr u32 most_frames = 64;            // at once: others get a turn, then it goes on
 
     // False: there is none that we know, which was said.
     bool discover(Heap& heap, u64 tsc_hz, bool everything, Log& log);

@@ -24,7 +24,7 @@ struct Bench {
     std::vector<Bytes> take(u32 most = 64, bool* more = nullptr)
     {
         std::vector<Bytes> got;
-        bool const rest = card.receive(most, [&](Frame const& frame) { got.push_back(bytes_of(frame)); });
+        bool const rest = card.receive(most, [&](Frame const& frame) { got.push_back(bytes_of(frame)); return true; });
         if (more)
             *more = rest;
         return got;

@@ -3,8 +3,9 @@
 // A machine on the wire of an emulated network card, without being one: each datagram from the emulator is a frame that the card
 // sent, each to it one that the card receives (Bochs 3.0, `ethmod=socket`; it takes frames only that are for the card's own
 // address or for everybody). It hands out addresses, answers ARP and echo, and asks whoever it hears for an echo.
-//   wire PORT CARD     the emulator's port of 127.0.0.1 and ours behind it; the card's hardware address
-// Says `asked=MAC` for an echo request, `answered=MAC` for an echo reply; until it is ended.
+//   wire PORT CARD [flood]    the emulator's port of 127.0.0.1 and ours behind it; the card's hardware address
+// Says `asked=MAC` for an echo request, `answered=MAC` for an echo reply; until it is ended. With `flood`, who has got an address is
+// asked for large echoes without end.
 #include "drivers/net/checksum.hpp"
 #include "drivers/net/dhcp.hpp"
 #include "drivers/net/headers.hpp"
@@ -13,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <netinet/in.h>
+#include <poll.h>
+#include <string_view>
 #include <sys/socket.h>
 #include <vector>
 
@@ -34,7 +37,7 @@ void put(Bytes& bytes, auto const& header)
 
 class Wire {
 public:
-    Wire(u16 port, MacAddress card) : card_{card}
+    Wire(u16 port, MacAddress card, bool floods) : card_{card}, floods_{floods}
     {
         socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         auto const ours = loopback(static_cast<u16>(port + 1)), theirs = loopback(port);
@@ -46,6 +49,8 @@ public:
     {
         std::puts("listening=yes");
         for (std::array<u8, 2048> frame;;) {
+            if (floods_ && dhcp_.counters().acknowledged)
+                flood();
             ssize_t const size = recv(socket_, frame.data(), frame.size(), 0);   // an error: the emulator is not there yet
             if (size > 0)
                 take({frame.data(), static_cast<usize>(size)});
@@ -60,6 +65,15 @@ private:
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         return address;
+    }
+
+    // Far more than the emulator takes before somebody answers; what it has no room for is lost.
+    void flood()
+    {
+        static Bytes const frame = frame_of(card_, leased_, Protocol::icmp, echo_of(IcmpHeader::echo, {}, Bytes(1400)));
+        for (pollfd waited{socket_, POLLIN, 0}; poll(&waited, 1, 1) == 0;)
+            for (u32 i = 0; i < 64; i++)
+                send(frame);
     }
 
     void take(std::span<u8 const> frame)
@@ -81,8 +95,9 @@ private:
                 return;
             if (icmp->type == IcmpHeader::echo) {
                 say("asked", from);
-                echo(from, packet.source, IcmpHeader::echo_reply, *icmp, payload.subspan(sizeof *icmp));
-                echo(from, packet.source, IcmpHeader::echo, {.type = 0, .code = 0, .checksum = 0, .identifier = 77, .sequence = ++asked_}, payload.subspan(sizeof *icmp));
+                auto const data = payload.subspan(sizeof *icmp);
+                send(frame_of(from, packet.source, Protocol::icmp, echo_of(IcmpHeader::echo_reply, *icmp, data)));
+                send(frame_of(from, packet.source, Protocol::icmp, echo_of(IcmpHeader::echo, {.type = 0, .code = 0, .checksum = 0, .identifier = 77, .sequence = ++asked_}, data)));
             } else if (icmp->type == IcmpHeader::echo_reply && icmp->identifier == 77) {
                 say("answered", from);
             }
@@ -94,7 +109,8 @@ private:
             Bytes datagram;
             put(datagram, UdpHeader{DhcpServer::server_port, DhcpServer::client_port, static_cast<u16>(sizeof(UdpHeader) + answer->size), 0});
             datagram.insert(datagram.end(), reply.begin(), reply.begin() + static_cast<ptrdiff_t>(answer->size));
-            send(from, answer->address, Protocol::udp, datagram);
+            leased_ = answer->address;
+            send(frame_of(from, answer->address, Protocol::udp, datagram));
         }
     }
 
@@ -111,10 +127,10 @@ private:
         write_header(answer, target_address, *read_header<Big32>(frame, sender_address));
         write_header(answer, sender, own);
         write_header(answer, sender_address, Big32{neighbours_.service().value});
-        static_cast<void>(::send(socket_, answer.data(), answer.size(), 0));
+        send(answer);
     }
 
-    void echo(MacAddress to, Ipv4Address address, u8 type, IcmpHeader header, std::span<u8 const> data)
+    static Bytes echo_of(u8 type, IcmpHeader header, std::span<u8 const> data)
     {
         header.type = type;
         header.checksum = 0;
@@ -123,10 +139,10 @@ private:
         message.insert(message.end(), data.begin(), data.end());
         header.checksum = field_of(sum_of(message));
         write_header(message, 0, header);
-        send(to, address, Protocol::icmp, message);
+        return message;
     }
 
-    void send(MacAddress to, Ipv4Address address, Protocol protocol, Bytes const& payload)
+    Bytes frame_of(MacAddress to, Ipv4Address address, Protocol protocol, Bytes const& payload) const
     {
         Ipv4Header ip{0x45, 0, static_cast<u16>(sizeof ip + payload.size()), 0, 0, 64, static_cast<u8>(protocol), 0, neighbours_.service().value, address.value};
         Bytes bytes;
@@ -136,8 +152,10 @@ private:
         put(bytes, EthernetHeader{reachable(to), own, static_cast<u16>(EtherType::ipv4)});
         put(bytes, ip);
         bytes.insert(bytes.end(), payload.begin(), payload.end());
-        static_cast<void>(::send(socket_, bytes.data(), bytes.size(), 0));
+        return bytes;
     }
+
+    void send(Bytes const& frame) { static_cast<void>(::send(socket_, frame.data(), frame.size(), 0)); }
 
     // What the emulator lets through.
     MacAddress reachable(MacAddress to) const { return to == card_ ? to : everybody; }
@@ -147,20 +165,23 @@ private:
         std::printf("%s=%012llx\n", what, static_cast<unsigned long long>(who.number()));
     }
 
-    MacAddress card_;
-    int        socket_ = -1;
-    Neighbours neighbours_{{Ipv4Address{network}, 24}};
-    DhcpServer dhcp_{neighbours_, false};
-    u64        now_ = 0;
-    u16        asked_ = 0;
+    MacAddress  card_;
+    bool        floods_;
+    Ipv4Address leased_;                              // of who asked last
+    int         socket_ = -1;
+    Neighbours  neighbours_{{Ipv4Address{network}, 24}};
+    DhcpServer  dhcp_{neighbours_, false};
+    u64         now_ = 0;
+    u16         asked_ = 0;
 };
 
 } // namespace
 
 int main(int count, char** words)
 {
-    if (count != 3)
-        return std::fputs("usage: wire PORT CARD\n", stderr), 2;
+    bool const floods = count == 4 && words[3] == std::string_view{"flood"};
+    if (count != 3 && !floods)
+        return std::fputs("usage: wire PORT CARD [flood]\n", stderr), 2;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    Wire{static_cast<u16>(std::strtoul(words[1], nullptr, 10)), MacAddress::from(std::strtoull(words[2], nullptr, 16))}.run();
+    Wire{static_cast<u16>(std::strtoul(words[1], nullptr, 10)), MacAddress::from(std::strtoull(words[2], nullptr, 16)), floods}.run();
 }
