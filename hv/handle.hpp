@@ -21,9 +21,9 @@ template<> struct HandleKindOf<Vcpu>      { static constexpr HandleKind value = 
 template<> struct HandleKindOf<Interrupt> { static constexpr HandleKind value = HandleKind::interrupt; };
 
 struct Handle {
-    void*      object = nullptr;
-    HandleKind kind   = HandleKind::free;
-    u8         rights = 0;
+    void*                   object = nullptr;
+    std::atomic<HandleKind> kind   = HandleKind::free;
+    u8                      rights = 0;
 };
 
 class HandleTable {
@@ -32,10 +32,9 @@ public:
 
     template<class T> abi::Status find(u64 number, abi::Right right, T*& object) const
     {
-        if (number >= capacity || entries_[number].kind != HandleKindOf<T>::value) [[unlikely]]
-            return abi::Status::bad_handle;
         // Ordering: acquire, pairs with the release in add().
-        std::atomic_thread_fence(std::memory_order_acquire);
+        if (number >= capacity || entries_[number].kind.load(std::memory_order_acquire) != HandleKindOf<T>::value) [[unlikely]]
+            return abi::Status::bad_handle;
         if (!(entries_[number].rights & static_cast<u8>(right))) [[unlikely]]
             return abi::Status::no_right;
         object = static_cast<T*>(entries_[number].object);
@@ -49,8 +48,7 @@ public:
             if (Handle& handle = entries_[number]; !handle.object) {
                 handle.object = object;
                 handle.rights = static_cast<u8>(rights);
-                std::atomic_thread_fence(std::memory_order_release);
-                handle.kind = HandleKindOf<T>::value;
+                handle.kind.store(HandleKindOf<T>::value, std::memory_order_release);
                 return number;
             }
         return 0;
@@ -61,14 +59,14 @@ public:
     {
         for (Handle& handle : entries_)
             if (handle.object == object)
-                handle.kind = HandleKind::free;
+                handle.kind.store(HandleKind::free, std::memory_order_relaxed);
     }
-    // And nobody is in the middle of a call that found it: its numbers may be given out again.
+    // Of what was forgotten, when nobody is in the middle of a call that found it: its numbers may be given out again.
     void erase(void const* object)
     {
         for (Handle& handle : entries_)
             if (handle.object == object)
-                handle = {};
+                handle.object = nullptr;
     }
 
 private:
