@@ -82,9 +82,10 @@ public:
             for (auto const* verb : verbs)
                 text += row(verb->get_name(), verb->get_description());
         } else {
-            auto const usage = usage_of(*app);
-            text = std::format("{}\n\n{}\n\n", app->get_description(), usage);
-            for (auto const* word : words_of(*app))
+            text = std::format("{}\n\n{}\n", app->get_description(), usage_of(*app));
+            auto const words = words_of(*app);
+            text += words.empty() ? "" : "\n";
+            for (auto const* word : words)
                 text += row(word->get_name(true), word->get_description());
         }
         text += '\n';
@@ -96,8 +97,10 @@ public:
     static std::string usage_of(CLI::App const& app)
     {
         std::string usage = std::format("Usage: kennel {} [options]", app.get_name());
-        for (auto const* word : words_of(app))
-            usage += ' ' + word->get_name(true);
+        for (auto const* word : words_of(app)) {
+            auto const name = word->get_name(true);
+            usage += word->get_items_expected_max() > 1 ? " [" + name + "...]" : !word->get_default_str().empty() ? " [" + name + ']' : ' ' + name;
+        }
         return usage;
     }
 };
@@ -191,11 +194,13 @@ std::string bash_completion(CLI::App const& program)
                 std::ranges::replace(words, '|', ' ');
                 values += std::format("        '{} --{}') COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n", verb->get_name(), name, words);
             }
-        cases += std::format("        {}) options='{}' ;;\n", verb->get_name(), options);
+        auto const words = words_of(*verb);
+        auto const things = words.empty() ? "nothing" : words[0]->get_name(true) == "GUEST" ? "guests" : "files";
+        cases += std::format("        {}) options='{}' words={} ;;\n", verb->get_name(), options, things);
     }
     return std::format("# Made by `kennel documentation bash` from the options' definitions.\n"
                        "_kennel() {{\n"
-                       "    local word=${{COMP_WORDS[COMP_CWORD]}} verb=${{COMP_WORDS[1]}} option='' options=''\n"
+                       "    local word=${{COMP_WORDS[COMP_CWORD]}} verb=${{COMP_WORDS[1]}} option='' options='' words=''\n"
                        "    COMPREPLY=()\n"
                        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
                        "        COMPREPLY=($(compgen -W '{} --help --version' -- \"$word\"))\n"
@@ -212,7 +217,9 @@ std::string bash_completion(CLI::App const& program)
                        "    if [[ $word == -* ]]; then\n"
                        "        COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
                        "        [[ ${{COMPREPLY[0]:-}} == *= ]] && compopt -o nospace\n"
-                       "    else\n"
+                       "    elif [ \"$words\" = guests ] && [ -z \"$option\" ]; then\n"
+                       "        COMPREPLY=($(compgen -W \"$(\"${{COMP_WORDS[0]}}\" list 2> /dev/null | sed '1d; s/ .*//')\" -- \"$word\"))\n"
+                       "    elif [ \"$words\" = files ] || [ -n \"$option\" ]; then\n"
                        "        compopt -o filenames\n"
                        "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
                        "    fi\n"

@@ -2,6 +2,7 @@
 //
 // See machine.hpp.
 #include "tools/kennel/machine.hpp"
+#include "tools/kennel/spelling.hpp"
 #include <cstdlib>
 #include <fstream>
 #include <unistd.h>
@@ -100,8 +101,9 @@ Or<Choice> choose_emulator(std::string_view name)
     if (name == "bochs-3.0") return choose_bochs_3();
     if (name == "bochs-3.0-counting") return choose_bochs_counting();
     if (name == "qemu")      return choose_qemu();
+    constexpr std::string_view names[] = {"auto", "bochs", "bochs-2.7", "bochs-3.0", "qemu"};
     if (name != "auto")
-        return bad_usage("emulator '{}' is unknown: auto, bochs, bochs-2.7, bochs-3.0 or qemu", name);
+        return bad_usage("emulator '{}' is unknown: {} is possible{}", shortened(name), one_of(names), suggestion(name, names));
     if (auto const lacks = kvm_lacks(); !lacks.empty()) {
         auto choice = TRY(choose_bochs());
         choice.why = std::format("using {}, an emulator, since {}", describe(choice.emulator), lacks);

@@ -8,32 +8,10 @@
 #include "tools/kennel/image.hpp"
 #include "tools/kennel/inspect.hpp"
 #include "tools/kennel/run.hpp"
-#include "tools/kennel/spelling.hpp"
 #include "tools/kennel/terminal.hpp"
+#include "tools/kennel/usage.hpp"
 #include "tools/kennel/version.hpp"
 #include <algorithm>
-
-namespace {
-
-// What is wrong with the first word; empty when it is a verb or an option.
-std::string verb_fault(CLI::App const& program, std::vector<std::string> const& words)
-{
-    std::vector<std::string> names;
-    for (auto const* verb : program.get_subcommands([](CLI::App const*) { return true; }))
-        names.push_back(verb->get_name());
-    std::vector<std::string_view> shown;
-    for (auto const& name : names)
-        if (!program.get_subcommand(name)->get_group().empty())
-            shown.push_back(name);
-    if (words.empty())
-        return std::format("a verb is missing: {}", kennel::tool::one_of(shown));
-    if (words[0].starts_with('-') || std::ranges::contains(names, words[0]))
-        return {};
-    auto const guess = kennel::tool::suggestion(words[0], shown);
-    return std::format("there is no verb '{}'{}", kennel::tool::shortened(words[0]), guess.empty() ? ": " + kennel::tool::one_of(shown) + " are possible" : guess);
-}
-
-} // namespace
 
 int main(int count, char** words)
 {
@@ -60,7 +38,7 @@ int main(int count, char** words)
                    "  kennel image machine.toml -o disk.img        a disk that boots it\n\n"
                    "kennel VERB --help tells more; so does the manual page, man kennel.");
     use_own_help(program);
-    if (auto const fault = verb_fault(program, all); !fault.empty()) {
+    if (auto const fault = words_fault(program, all); !fault.empty()) {
         say("{} (kennel --help)", fault);
         return static_cast<int>(ExitStatus::bad_usage);
     }
@@ -71,7 +49,7 @@ int main(int count, char** words)
         return program.exit(answered);
     } catch (CLI::ParseError const& error) {
         auto const chosen = program.get_subcommands();
-        say("{} (kennel {}--help)", error.what(), chosen.empty() ? "" : chosen.front()->get_name() + ' ');
+        say("{} (kennel {}--help)", parse_fault(program, error), chosen.empty() ? "" : chosen.front()->get_name() + ' ');
         return static_cast<int>(ExitStatus::bad_usage);
     } catch (std::exception const& error) {
         restore_terminal();

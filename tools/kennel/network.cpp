@@ -61,7 +61,7 @@ Or<ForwardPlan> parse_forward(std::string_view text)
     auto const port = parts.size() == 3 ? number(parts[1], 10, 1, 65535) : std::nullopt;
     auto const guest_port = parts.size() == 3 ? number(parts[2], 10, 1, 65535) : std::nullopt;
     if (!port || !guest_port || (parts[0] != "tcp" && parts[0] != "udp"))
-        return bad_usage("--forward={}: tcp:PORT:GUESTPORT or udp:PORT:GUESTPORT is wanted, with ports from 1 to 65535, such as tcp:2222:22", text);
+        return bad_usage("'{}' is no forward: tcp:PORT:GUESTPORT or udp:PORT:GUESTPORT is wanted, with ports from 1 to 65535, such as tcp:2222:22", text);
     return ForwardPlan{parts[0] == "tcp" ? 6u : 17u, static_cast<u16>(*port), static_cast<u16>(*guest_port)};
 }
 

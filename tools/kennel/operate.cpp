@@ -120,7 +120,7 @@ void add_operate(CLI::App& program, ExitStatus& status)
         auto const words = std::make_shared<Words>();
         auto* const added = program.add_subcommand(name, what);
         added->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-        added->footer(std::format("Example:\n  {}\n\nExit status: 0 done, 2 the machine refused, 3 there is no machine.", example));
+        added->footer(std::format("Example:\n  {}\n\nExit status: 0 done, 2 the machine refused, 3 no machine answers.", example));
         added->add_option("--machine", words->machine, "Which machine, where several run: its configuration's or its guest's name")->type_name("NAME");
         added->add_option("--socket", words->socket, "Its socket, as given to kennel run")->type_name("PATH");
         return std::pair{added, words};
@@ -128,9 +128,9 @@ void add_operate(CLI::App& program, ExitStatus& status)
     auto const reports = [&](char const* name, char const* what, char const* example, bool guest, auto table) {
         auto const [added, words] = verb(name, what, example);
         if (guest)
-            added->add_option("GUEST", words->guest, "Only this guest");
-        added->add_option("--interval", words->interval, "Count for so long; without it, since each guest's start")->type_name("SECONDS");
-        added->add_flag("--json", words->json, "As JSON: what was counted since each guest's start");
+            added->add_option("GUEST", words->guest, "Only this guest")->default_str("all of them");
+        auto* const interval = added->add_option("--interval", words->interval, "Count for so long; without it, since each guest's start")->type_name("SECONDS");
+        added->add_flag("--json", words->json, "As JSON: what was counted since each guest's start")->excludes(interval);
         added->callback([words, name, table, &status] { status = spoken(show(*words, name, table)); });
     };
     reports("list", "The guests of a running machine", "kennel list --interval=2", false, list_table);

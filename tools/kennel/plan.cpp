@@ -72,7 +72,7 @@ Or<abi::StopPolicy> parse_policy(std::string_view text)
 {
     if (auto const found = std::ranges::find(policy_names, text); found != std::end(policy_names))
         return static_cast<abi::StopPolicy>(found - std::begin(policy_names));
-    return bad_usage("policy '{}' is unknown: stop, restart or hold", text);
+    return bad_usage("policy '{}' is unknown: {} is possible{}", shortened(text), one_of(policy_names), suggestion(text, policy_names));
 }
 
 Or<void> check_plan(Plan& plan)

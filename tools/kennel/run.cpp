@@ -16,13 +16,15 @@ namespace kennel::tool {
 
 namespace {
 
+constexpr u64 least_ips = 1'000'000, most_ips = 4'294'967'295;   // Bochs's own bounds
+
 // What the user said, as text; parsed below, so that a mistake gets our own words.
 struct Words {
     std::string memory, kernel;
     std::vector<std::string> arguments;
-    std::string initrd, name = "guest", policy = "stop", machine;
+    std::string initrd, name, policy, machine;         // empty: not said
     std::string socket, emulator = "auto", cpu_model, machine_memory, log, images, keep, input_after;
-    std::optional<u32> cpus;
+    std::optional<u32> cpus, guest_cpus;
     u32  timeout = 0, loader_timeout = 0;
     u64  ips = 100'000'000;
     bool verbose = false, trust_guests = false;
@@ -31,8 +33,16 @@ struct Words {
     std::vector<std::string> forward;
 };
 
+Or<u64> size_of(std::string_view what, std::string const& text)
+{
+    auto const size = parse_size(text);
+    return size ? size : bad_usage("{}: {}", what, size.error().text);
+}
+
 Or<Plan> plan_from(Words const& words)
 {
+    if (words.guest_cpus.value_or(1) != 1)
+        return bad_usage("--cpus={}: only 1 is possible: guests with several processors are not there yet", *words.guest_cpus);
     if (!words.machine.empty()) {
         if (!words.memory.empty())
             return bad_usage("either --machine=FILE or MEMORY and KERNEL can be given, not both");
@@ -50,13 +60,13 @@ Or<Plan> plan_from(Words const& words)
     Plan plan;
     plan.services.emplace_back();
     GuestPlan guest;
-    guest.name = words.name;
-    guest.memory = TRY(parse_size(words.memory));
+    guest.name = words.name.empty() ? "guest" : words.name;
+    guest.memory = TRY(size_of("MEMORY", words.memory));
     guest.kernel = words.kernel;
     if (!words.initrd.empty())
         guest.initrd = words.initrd;
     guest.command_line = TRY(guest_command_line(words.arguments));
-    guest.policy = TRY(parse_policy(words.policy));
+    guest.policy = TRY(parse_policy(words.policy.empty() ? "stop" : words.policy));
     guest.attached = true;
     for (auto const& word : words.block)
         guest.disks.push_back(TRY(parse_disk(word)));
@@ -78,8 +88,9 @@ Or<Configuration> configuration_from(Words const& words)
 {
     if (!fs::path{words.memory}.extension().string().starts_with(".toml"))
         return Configuration{.plan = TRY(plan_from(words))};
-    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty() || !words.net.empty() || !words.forward.empty())
-        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block, --net, --forward or --machine can be given beside it", words.memory);
+    if (!words.kernel.empty() || !words.arguments.empty() || !words.machine.empty() || !words.initrd.empty() || !words.block.empty() || !words.net.empty() || !words.forward.empty()
+        || !words.name.empty() || !words.policy.empty() || words.guest_cpus)
+        return bad_usage("{} describes the guests: no KERNEL, arguments, --initrd, --block, --net, --forward, --name, --policy, --cpus or --machine can be given beside it", words.memory);
     return use_configuration(words.memory);
 }
 
@@ -87,7 +98,7 @@ Or<u64> machine_memory(Words const& words, Configuration const& configuration)
 {
     if (words.machine_memory.empty())
         return usual_machine_memory(configuration);
-    u64 const given = TRY(parse_size(words.machine_memory));
+    u64 const given = TRY(size_of("--machine-memory", words.machine_memory));
     if (given < 64 << 20)
         return bad_usage("--machine-memory={} is too little: at least 64m is needed to reach the loader", words.machine_memory);
     return given;
@@ -153,6 +164,8 @@ Or<ExitStatus> run(Words const& words)
         configuration.cpus = *words.cpus;
     if (configuration.cpus < 1 || configuration.cpus > abi::max_cpus)
         return bad_usage("--machine-cpus={}: 1 to {} are possible", configuration.cpus, abi::max_cpus);
+    if (words.ips < least_ips || words.ips > most_ips)
+        return bad_usage("--ips={}: {} to {} are possible", words.ips, least_ips, most_ips);
     for (DiskPlan const* disk : all_disks(plan))
         if (disk->kind != abi::MediumKind::memory && TRY(is_qcow2(disk->file)))
             return bad_usage("{}: a qcow2 disk; here it must be raw (qemu-img convert -O raw)", disk->file.string());
@@ -181,6 +194,8 @@ Or<ExitStatus> run(Words const& words)
     fs::path const folder = words.keep.empty() ? temporary.path() : fs::absolute(words.keep);
     std::error_code error;
     fs::create_directories(folder, error);
+    if (error)
+        return bad_usage("{}: cannot be made: {}", folder.string(), error.message());
     auto files = TRY(esp_files(find_images(words.images), manifest, replacements));
     auto const disk = TRY(make_disk(std::move(files), folder));
     Settings settings{
@@ -235,9 +250,10 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
     verb->add_flag("--net{net}", words->net, "A network card with a way out; =NETWORK: a named one");
     option("--forward", words->forward, "A port of 127.0.0.1 that leads to the guest's: tcp:2222:22", "PROTOCOL:PORT:GUESTPORT")
         ->allow_extra_args(false)->take_all();
+    option("--cpus", words->guest_cpus, "The guest's processors: 1, more are not possible yet", "N");
     option("--name", words->name, "The guest's name", "NAME");
     option("--policy", words->policy, "What happens when the guest stops", "stop|restart|hold");
-    option("--emulator", words->emulator, "What the machine is made by; auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");
+    option("--emulator", words->emulator, "auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");
     option("--cpu-model", words->cpu_model, "The machine's processor, as the emulator calls it", "NAME");
     option("--machine-cpus", words->cpus, "Its processors; default 1, or the configuration's", "N");
     option("--machine-memory", words->machine_memory, "Its memory; default 512m, or what is needed", "SIZE");

@@ -28,6 +28,21 @@ constexpr std::chrono::seconds default_loader_limit(Emulator emulator)
     return emulator == Emulator::qemu_kvm ? 20s : 120s;
 }
 
+// What Bochs says of its configuration, 00000000000e[SIM   ] TEXT: errors and panics, behind which it only says goodbye.
+std::string complaints_in(fs::path const& log, usize most)
+{
+    std::ifstream file{log};
+    std::string all;
+    for (std::string line; most > 0 && std::getline(file, line);) {
+        auto const level = line.find_first_not_of("0123456789"), text = line.find("] ");
+        if (level == 0 || text == line.npos || (line[level] != 'e' && line[level] != 'p') || line[level + 1] != '[' || line.contains("bxevent_callback"))
+            continue;
+        all += line.substr(text + 2) + '\n';
+        most--;
+    }
+    return all;
+}
+
 sigset_t ending_signals()
 {
     sigset_t set;
@@ -143,8 +158,10 @@ void Session::notice_end()
 void Session::explain()
 {
     say("the machine ended without saying why; {}'s last words:", describe(settings_.emulator));
-    for (auto const* const name : {"emulator.log", "bochs.log"})
-        if (auto lines = last_lines(settings_.folder / name, 5); !lines.empty())
+    constexpr usize most = 5;
+    auto const complaints = complaints_in(settings_.folder / "emulator.log", most);
+    for (auto const& lines : {complaints.empty() ? last_lines(settings_.folder / "emulator.log", most) : complaints, last_lines(settings_.folder / "bochs.log", most)})
+        if (!lines.empty())
             say_line(lines.substr(0, lines.size() - 1));
 }
 
