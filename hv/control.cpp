@@ -43,7 +43,7 @@ template<Right right, class T> Status on(Caller& caller, Arguments const& a, Sta
 
 Status partition_create(Caller& caller, Arguments const& a)
 {
-    if (a.rdi < 16 || a.rdi > (1u << 20))
+    if (a.rdi < least_frames || a.rdi > (1u << 20))
         return Status::bad_argument;
     Partition* created = create_partition(caller.machine, a.rdi, &caller.partition);
     if (!created)

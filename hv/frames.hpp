@@ -22,7 +22,6 @@ public:
 
     template<class T> T*  pointer(HostPhysical at) const { return reinterpret_cast<T*>(at.value - base_ + virtual_); }
     HostPhysical          physical(void const* at) const { return {reinterpret_cast<u64>(at) - virtual_ + base_}; }
-    Frame*                frame(void const* at) const { return frames_ + (reinterpret_cast<u64>(at) - virtual_) / page_size; }
     void*                 memory(Frame const* f) const { return reinterpret_cast<void*>(virtual_ + static_cast<u64>(f - frames_) * page_size); }
 
 private:

@@ -55,21 +55,18 @@ public:
     }
 
     // Nobody finds it any more; who just did still finds it whole.
-    void forget(void const* object)
-    {
-        for (Handle& handle : entries_)
-            if (handle.object == object)
-                handle.kind.store(HandleKind::free, std::memory_order_relaxed);
-    }
+    void forget(void const* object) { change(object, [](Handle& handle) { handle.kind.store(HandleKind::free, std::memory_order_relaxed); }); }
     // Of what was forgotten, when nobody is in the middle of a call that found it: its numbers may be given out again.
-    void erase(void const* object)
-    {
-        for (Handle& handle : entries_)
-            if (handle.object == object)
-                handle.object = nullptr;
-    }
+    void erase(void const* object) { change(object, [](Handle& handle) { handle.object = nullptr; }); }
 
 private:
+    template<class Change> void change(void const* object, Change&& change_one)
+    {
+        for (Handle& handle : entries_)
+            if (handle.object == object)
+                change_one(handle);
+    }
+
     Handle entries_[capacity];
 };
 static_assert(sizeof(HandleTable) <= page_size);

@@ -29,30 +29,19 @@ Vcpu* Partition::vcpu_on(Cpu const& cpu)
 Partition* create_partition(Machine& machine, u64 frames, Partition* service)
 {
     Pool pool{&machine.block};
-    {
-        auto master = machine.master.lock();
-        if (!pool.take_from(*master, frames))
-            return nullptr;
-    }
+    if (auto master = machine.master.lock(); !pool.take_from(*master, frames))
+        return nullptr;
     Partition* partition = new (pool.allocate()) Partition{machine.block};
     partition->pool = pool;
     partition->machine = &machine;
     partition->service = service;
     partition->traps = partition->pool.create<TrapTable>();
     partition->spare = partition->pool.create<TrapTable>();
-    bool complete = partition->traps && partition->spare && partition->space.create(partition->pool);
+    partition->space.create(partition->pool);
     if (!service) {
         partition->handles = partition->pool.create<HandleTable>();
         partition->extents = static_cast<Extent*>(partition->pool.allocate());
-        complete = complete && partition->handles && partition->extents;
-        if (complete)
-            partition->handles->add(partition, static_cast<abi::Right>(static_cast<u32>(abi::Right::map)));
-    }
-    if (!complete) {
-        Pool all = partition->pool;
-        auto master = machine.master.lock();
-        all.give_back_to(*master);
-        return nullptr;
+        partition->handles->add(partition, abi::Right::map);
     }
     auto control = machine.control.lock();
     partition->number = ++control->created;

@@ -39,11 +39,8 @@ namespace kennel {
     }
     if (before)
         return;                                // on its way already
-    {
-        auto inbox = vcpu.cpu->shared.inbox.lock();
-        if (!vcpu.inbox_link.is_linked())
-            inbox->push_back(vcpu);
-    }
+    if (auto inbox = vcpu.cpu->shared.inbox.lock(); !vcpu.inbox_link.is_linked())
+        inbox->push_back(vcpu);
     vcpu.cpu->shared.inbox_used.store(true, std::memory_order_release);
     arch::kick(*here.machine, *vcpu.cpu);
 }
@@ -62,11 +59,8 @@ void release(Vcpu& vcpu)
         link = &(*link)->next_waiting;
     if (*link)
         *link = vcpu.next_waiting;
-    {
-        auto inbox = cpu.shared.inbox.lock();      // nor a wish of another CPU that was on its way
-        if (vcpu.inbox_link.is_linked())
-            inbox->remove(vcpu);
-    }
+    if (auto inbox = cpu.shared.inbox.lock(); vcpu.inbox_link.is_linked())   // nor a wish of another CPU that was on its way
+        inbox->remove(vcpu);
     arch::release_vcpu(cpu, vcpu);
     // Ordering: release: whoever sees this may free the frames.
     __atomic_store_n(&vcpu.released, true, __ATOMIC_RELEASE);

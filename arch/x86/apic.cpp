@@ -62,10 +62,8 @@ void find_apic(Machine& machine)
 
 void enable_apic(Cpu& cpu)
 {
-    u64 base = rdmsr(Msr::apic_base) | bit(11);
-    if (host_features().x2apic)
-        base |= bit(10);
-    wrmsr(Msr::apic_base, base);
+    wrmsr(Msr::apic_base, rdmsr(Msr::apic_base) | bit(11) | (host_features().x2apic ? bit(10) : 0));
+    write(task_priority, 0);
     write(spurious, 0x100 | HostVector::spurious);
     write(lvt_lint0, 1u << 16);
     write(lvt_lint1, 1u << 16);

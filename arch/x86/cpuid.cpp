@@ -5,6 +5,7 @@
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/registers.hpp"
 #include "arch/x86/vmx.hpp"
+#include "hv/log.hpp"
 
 namespace kennel::arch {
 
@@ -45,21 +46,18 @@ u32 word(char const* text) { return static_cast<u32>(text[0]) | static_cast<u32>
 
 void find_extended_features(HostFeatures& features)
 {
-    // Whole groups only, and only what fits one frame: AVX-512 needs 2,696 bytes.
+    // Whole groups only. All of them fit one frame: AVX-512 ends at 2,688 bytes.
     CpuidResult const main = cpuid(0xd);
     u64 wanted = Xcr0::x87 | Xcr0::sse;
     if (main.eax & Xcr0::avx)
         wanted |= Xcr0::avx;
     if ((main.eax & Xcr0::avx512) == Xcr0::avx512 && (wanted & Xcr0::avx))
         wanted |= Xcr0::avx512;
-    for (;;) {
-        xsetbv(0, wanted);
-        if (cpuid(0xd).ebx <= page_size)
-            break;
-        wanted &= ~Xcr0::avx512;
-    }
+    xsetbv(0, wanted);
     features.xcr0 = wanted;
     features.extended_size = cpuid(0xd).ebx;
+    if (features.extended_size > page_size)
+        panic("extended state does not fit a frame", features.extended_size);
 }
 
 // A service's: every leaf is special.

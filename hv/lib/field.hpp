@@ -2,7 +2,7 @@
 //
 // Some bits of a word, by the numbers the manual prints and with the type of what they hold:
 //   struct Interruption { using Vector = Field<7, 0, u8>; using Kind = Field<10, 8, EventKind>; using Valid = Field<31, 31, bool>; };
-// A field holds nothing itself; it reads and replaces its bits in a word. All of it is shifts and masks known when compiling.
+// A field holds nothing itself; it reads and makes its bits of a word. All of it is shifts and masks known when compiling.
 #pragma once
 #include "hv/lib/types.hpp"
 #include <concepts>
@@ -24,13 +24,8 @@ struct Field {
 
     static constexpr T get(u64 word) { return static_cast<T>((word & mask) >> low); }
 
-    // `word` with this field replaced. Bits of `value` beyond the field are dropped, never spilled into a neighbour.
-    static constexpr u64 with(u64 word, T value) { return (word & ~mask) | of(value); }
-
-    // A word with only this field set: fields are joined by `|`.
+    // A word with only this field set: fields are joined by `|`. Bits of `value` beyond the field are dropped, never spilled into a neighbour.
     static constexpr u64 of(T value) { return (static_cast<u64>(value) << low) & mask; }
-
-    static constexpr bool fits(T value) { return get(of(value)) == value; }
 };
 
 } // namespace kennel
