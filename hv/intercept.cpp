@@ -66,7 +66,7 @@ namespace {
         break;
     case inject: {
         u32 const vector = page.vector, has_error = page.has_error, error = page.error_code;
-        if (vector > 31 || vector == 2 || has_error > 1 || error > 0xffff)
+        if (vector > 19 || vector == 2 || has_error > 1 || error > 0x7fff)
             return abi::Status::bad_argument;
         if (vector == 14 && page.has_value)
             arch::set_fault_address(vcpu, page.value);

@@ -57,6 +57,7 @@ struct ExitInterruption {
 };
 
 constexpr u8 invalid_opcode = 6, general_protection = 13;
+constexpr u32 pushing_exceptions = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
 constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14;
 
 // Whatever it is, this vCPU does not go on.
@@ -235,10 +236,10 @@ void set_fault_address(Vcpu& vcpu, u64 address)
 [[gnu::noinline]] void inject_exception(Vcpu& vcpu, u8 vector, std::optional<u32> error)
 {
     LoadedVmcs const loaded{vcpu};
-    // SDM, "Event Injection": in real mode an exception pushes no error code, and none may be given.
-    bool const pushes = error && (vmread(vmcs::guest_cr0) & Cr0::pe);
+    // SDM, "Checks on VM-Entry Control Fields": who pushes an error code must have one, and nobody else; in real mode none does.
+    bool const pushes = (pushing_exceptions >> vector & 1) && (vmread(vmcs::guest_cr0) & Cr0::pe);
     if (pushes)
-        vmwrite(vmcs::entry_error_code, *error);
+        vmwrite(vmcs::entry_error_code, error.value_or(0));
     vmwrite(vmcs::entry_interruption, event_word(vector, EventKind::exception, pushes));
     vcpu.attention |= Attention::interrupt;    // an interrupt waits until this is delivered
 }

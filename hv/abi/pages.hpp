@@ -81,7 +81,7 @@ struct ExecutionState {
 enum class ReplyAction : u32 {
     skip    = 0,  // go on behind the instruction: hv's own length for port and msr, instruction_length for memory
     retry   = 1,  // run the instruction again
-    inject  = 2,  // deliver exception `vector` (0-31) with error_code where has_error
+    inject  = 2,  // deliver exception `vector` (0-19, not 2); one that pushes an error code pushes error_code, 0 without has_error
     none    = 3,  // do not resume (lifecycle: the vCPU stays where it is)
 };
 // With has_value = 1: `value` is what the arithmetic flags (CF PF AF ZF SF OF) become for `skip`, CR2 for `inject` of vector 14.

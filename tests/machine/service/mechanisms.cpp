@@ -114,6 +114,7 @@ public:
         sharing();
         first_touch();
         doorbells();
+        injection();
         if (info_.cpu_count > 1) {
             second.memory = take(guest_bytes);
             if (do_errand(Errand::make) && second.made && awaits_second()) {
@@ -259,10 +260,31 @@ private:
         verdict("doorbell: a guest that sleeps behind its kick does not wait for the delay", answer.status == Status::ok && answer.first == 0 && pending(bell_event));
         set_busy(bell_event, false);
         take_events();
-        // It sleeps for ever: made anew.
+        static_cast<void>(make_anew());        // it sleeps for ever
+    }
+
+    bool make_anew()
+    {
         u8* const memory = one_.ram;
         partition_destroy(one_.partition);
-        static_cast<void>(one_.make(memory, 1, 0) && arrives(wait(), one_));
+        return one_.make(memory, 1, 0) && arrives(wait(), one_);
+    }
+
+    // Without an interrupt table each exception that is delivered is a triple fault.
+    void injection()
+    {
+        bool ok = true;
+        for (u32 vector = 0; ok && vector < 32; vector++)
+            for (u32 has_error : {0u, 1u}) {
+                one_.page->reply = {ReplyAction::inject, 0, vector, has_error, 0, 0, 0};
+                Answer const answer = reply_and_wait(one_.vcpu);
+                if (vector > 19 || vector == 2)
+                    ok &= that("it is refused", answer.status == Status::bad_argument);
+                else
+                    ok &= that("it is delivered", arrives(answer, one_) && one_.page->kind == InterceptKind::stopped &&
+                                                  one_.page->stop.reason == abi::StopReason::triple_fault) && make_anew();
+            }
+        verdict("injection: any exception, with an error code or without, is delivered as the processor would or refused", ok);
     }
 
     // ---- with the second CPU ----
