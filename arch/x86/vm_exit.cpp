@@ -169,10 +169,10 @@ static void look_for_interrupts(Cpu& cpu)
     take_pending_interrupts(cpu);
     if (!cpu.attention && rdtsc() < cpu.slice_end)
         return;
-    if (cpu.current->is_service)
-        cpu.attention = true;                  // it is answering this guest, runs until it waits, and then another is chosen
-    else
+    if (cpu.current && !cpu.current->is_service)
         cpu.current->attention |= Attention::yield;
+    else
+        cpu.attention = true;                  // this guest is being answered, here or from another CPU: then another is chosen
 }
 
 // ---- what hv asks about the exit just taken ----

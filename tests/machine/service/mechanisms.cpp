@@ -98,7 +98,7 @@ struct Second {
 };
 constinit Second second;
 constinit abi::InfoPage const* machine = nullptr;
-constexpr u64 errand_event = 1, bell_event = 70, far_bell_event = 71;
+constexpr u64 errand_event = 1, spare_event = 2, bell_event = 70, far_bell_event = 71;
 
 class Leader {
 public:
@@ -120,6 +120,7 @@ public:
             if (do_errand(Errand::make) && second.made && awaits_second()) {
                 revocation();
                 far_doorbell();
+                far_answers();
                 destruction();
             } else {
                 verdict("mechanisms: a guest of the second CPU is made and started", false);
@@ -350,6 +351,22 @@ private:
         ok &= that("the guest goes on meanwhile", awaits_second() && second.guest.order().progress == 50);
         verdict("doorbell: a guest of one CPU rings the service's vCPU of another, and goes on", ok);
         take_events();
+    }
+
+    // A guest with interrupts off, answered from here while its CPU is called for something else.
+    void far_answers()
+    {
+        constexpr u32 rounds = 3000;
+        bool ok = true;
+        for (u32 round = 0; ok && round < rounds; round++) {
+            second.guest.give(What::load, code_at);
+            ok &= reply(second.guest.vcpu) == Status::ok;
+            for (u32 pause = round % 64; pause; pause--)
+                relax();
+            static_cast<void>(event_raise(1, spare_event));
+            ok &= awaits_second();
+        }
+        verdict("answers: a guest of one CPU is answered from another", ok);
     }
 
     void destruction()
