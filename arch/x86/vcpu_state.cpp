@@ -37,7 +37,7 @@ void get_state(Vcpu& vcpu, abi::VcpuState& state)
     for (WordField const& word : words)
         state.*word.place = vmread(word.field);
     state.cr0 = (vmread(guest_cr0) & ~cr0_guest_mask) | (vmread(cr0_shadow) & cr0_guest_mask);
-    state.cr2 = vcpu.arch.context.cr2;
+    state.cr2 = vcpu.cpu->arch.context == &vcpu ? read_cr2() : vcpu.arch.context.cr2;
     state.cr4 = (vmread(guest_cr4) & cr4_offered) | (vmread(cr4_shadow) & ~cr4_offered);
     for (u32 i = 0; i < std::size(segments); i++)
         state.*segments[i] = {vmread(nth(guest_es_base, i)), vmread(nth(guest_es_limit, i)), vmread(nth(guest_es_access, i)), vmread(nth(guest_es, i)), {}};

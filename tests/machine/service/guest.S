@@ -22,6 +22,8 @@ next:   out     %al, $0x40
         je      watch
         cmp     $5, %eax
         je      sleep
+        cmp     $6, %eax
+        je      fault_address
         ud2
 
 load:   mov     (%esi), %eax
@@ -57,6 +59,10 @@ sleep:  mov     %esi, %edx
         sti
         hlt
         ud2
+
+fault_address:
+        mov     %esi, %cr2
+        jmp     next
 order_guest_end:
 
         .section .note.GNU-stack, "", @progbits

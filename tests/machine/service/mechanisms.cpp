@@ -19,7 +19,7 @@ namespace {
 
 using abi::Call, abi::InterceptKind, abi::InterceptPage, abi::ReplyAction;
 
-enum class What : u32 { load = 1, store, bell, watch, sleep };
+enum class What : u32 { load = 1, store, bell, watch, sleep, fault_address };
 struct Order { What what; u32 where, value, count, progress, tsc_low, tsc_high; };
 
 constexpr u64 guest_bytes = 2 << 20, code_at = 0x1000, order_at = 0x2000;
@@ -115,6 +115,7 @@ public:
         first_touch();
         doorbells();
         injection();
+        state();
         if (info_.cpu_count > 1) {
             second.memory = take(guest_bytes);
             if (do_errand(Errand::make) && second.made && awaits_second()) {
@@ -286,6 +287,13 @@ private:
                                                   one_.page->stop.reason == abi::StopReason::triple_fault) && make_anew();
             }
         verdict("injection: any exception, with an error code or without, is delivered as the processor would or refused", ok);
+    }
+
+    void state()
+    {
+        bool ok = that("it writes CR2", obeys(one_, What::fault_address, 0x1234'5000));
+        ok &= hypercall(Call::vcpu_state_get, one_.vcpu).status == Status::ok;
+        verdict("state: CR2 is what the guest left in it", ok && one_.page->state.cr2 == 0x1234'5000);
     }
 
     // ---- with the second CPU ----
