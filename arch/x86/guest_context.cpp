@@ -43,6 +43,14 @@ void load(GuestContext const& context)
     write_cr2(context.cr2);
 }
 
+// What a service of somebody else's could read.
+void clear_registers()
+{
+    write_cr2(0);
+    for (u32 index : switched_msrs)
+        wrmsr(index, 0);
+}
+
 void write_debug_addresses(u64 const (&a)[4]) { write_dr<0>(a[0]), write_dr<1>(a[1]), write_dr<2>(a[2]), write_dr<3>(a[3]); }
 
 void debug_registers_exit(Vcpu& vcpu)
@@ -71,6 +79,7 @@ void drop_context(Cpu& cpu, Vcpu& vcpu)
         return;
     debug_registers_exit(vcpu);
     cpu.arch.context = nullptr;
+    clear_registers();
 }
 
 void release_vcpu(Cpu& cpu, Vcpu& vcpu)
@@ -95,13 +104,9 @@ void switch_context(Cpu& cpu, Vcpu& vcpu)
         debug_registers_exit(*before);
     }
     cpu.arch.context = vcpu.is_service ? nullptr : &vcpu;
-    if (!vcpu.is_service) {
-        load(vcpu.arch.context);
-    } else {
-        write_cr2(0);
-        for (u32 index : switched_msrs)
-            wrmsr(index, 0);
-    }
+    if (vcpu.is_service)
+        return clear_registers();
+    load(vcpu.arch.context);
 }
 
 bool debug_registers_to_guest(Cpu&, Vcpu& vcpu)
