@@ -17,6 +17,7 @@ namespace kennel::arch {
 namespace {
 
 constexpr u32 switched_msrs[] = {Msr::star, Msr::lstar, Msr::cstar, Msr::fmask, Msr::kernel_gs_base, Msr::tsc_aux};
+constexpr u64 enabled_breakpoints = 0xff;      // DR7: L0 to G3
 static_assert(std::size(switched_msrs) == std::size(GuestContext{}.msrs));
 
 void save(GuestContext& context)
@@ -107,6 +108,8 @@ void switch_context(Cpu& cpu, Vcpu& vcpu)
     if (vcpu.is_service)
         return clear_registers();
     load(vcpu.arch.context);
+    if (vmread(vmcs::guest_dr7) & enabled_breakpoints)
+        debug_registers_to_guest(cpu, vcpu);   // they are met without an exit that could bring them back first
 }
 
 bool debug_registers_to_guest(Cpu&, Vcpu& vcpu)

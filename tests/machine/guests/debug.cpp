@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/machine/guest/apic.hpp"
 #include "tests/machine/guest/processor.hpp"
 #include "tests/machine/guest/traps.hpp"
 #include "tests/machine/guest/verdict.hpp"
@@ -32,6 +33,18 @@ void check(Verdict& verdict)
     verdict.equal("and says which", dr6 & 15, 1);
     watched = 2;
     verdict.equal("switched off again", steps, 1);
+
+    // And after others have run on this CPU.
+    apic::enable();
+    count_interrupts(0x40);
+    wrmsr(apic::lvt_timer, apic::deadline_mode | 0x40);
+    asm volatile("mov %0, %%dr7" :: "r"(0x000d'0402ull));
+    for (u32 round = 1; round <= 20; round++) {
+        wrmsr(apic::tsc_deadline, rdtsc() + 200'000);
+        sti_hlt();
+        watched = round;
+        verdict.equal("a watched write stops after a sleep", steps, 1 + round);
+    }
 
     steps = 0;
     u64 behind_cpuid = 0;
