@@ -58,7 +58,7 @@ struct ExitInterruption {
 
 constexpr u8 invalid_opcode = 6, general_protection = 13;
 constexpr u32 pushing_exceptions = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
-constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14;
+constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14, general_detect = 1u << 13;
 
 // Whatever it is, this vCPU does not go on.
 [[gnu::noinline, gnu::cold]] Action decode_fatal(Vcpu& vcpu, ExitReason reason)
@@ -266,6 +266,7 @@ void set_fault_address(Vcpu& vcpu, u64 address)
         context.dr6 = (before & ~0xfull) | bits;
         if (context.debug_loaded)
             write_dr<6>(context.dr6);
+        vmwrite(vmcs::guest_dr7, vmread(vmcs::guest_dr7) & ~general_detect);   // its handler may use them: SDM, "Debug Control Register (DR7)"
         // SDM, "Checks on Guest Non-Register State": single-stepping behind STI or MOV SS needs the pending bit BS.
         if ((vmread(vmcs::guest_interruptibility) & (blocking_by_sti | blocking_by_mov_ss)) && (vmread(vmcs::guest_rflags) & trap_flag))
             vmwrite(vmcs::guest_pending_debug, vmread(vmcs::guest_pending_debug) | pending_single_step);

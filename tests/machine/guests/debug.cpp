@@ -46,6 +46,14 @@ void check(Verdict& verdict)
         verdict.equal("a watched write stops after a sleep", steps, 1 + round);
     }
 
+    // "General detect": the handler is entered with it off, or could not look.
+    steps = 0;
+    u64 dr7 = 0;
+    asm volatile("mov %1, %%dr7; mov %%dr0, %%rax; mov %%dr7, %0" : "=r"(dr7) : "r"(0x2400ull) : "rax", "memory");
+    verdict.equal("a guarded access stops once", steps, 1);
+    verdict.equal("as DR6 says", dr6 & 0x2000, 0x2000);
+    verdict.equal("and is guarded no more", dr7, 0x400);
+
     steps = 0;
     u64 behind_cpuid = 0;
     asm volatile("xor %%eax, %%eax; pushf; orl $0x100, (%%rsp); popf; nop; cpuid; 1: nop; nop; nop; nop; nop; nop; nop; nop; lea 1b(%%rip), %0"
