@@ -71,8 +71,9 @@ constexpr u32 service_exceptions = guest_exceptions | (1u << 7);
 
 // CR0: NE must stay set (fixed), CD and NW would slow the machine; the rest is the guest's own.
 constexpr u64 cr0_guest_mask = Cr0::ne | Cr0::cd | Cr0::nw;
-// CR4 bits a guest may have. Everything else is ours: a write that would change it is refused with #GP.
-constexpr u64 cr4_offered = Cr4::vme | Cr4::pvi | Cr4::tsd | Cr4::de | Cr4::pse | Cr4::pae | Cr4::mce | Cr4::pge | Cr4::osfxsr |
+// CR4 bits a guest may have. Everything else is ours: a write that would change it is refused with #GP. MCE is always set: without it
+// a machine check while the guest runs would shut the whole machine down instead of making an exit.
+constexpr u64 cr4_offered = Cr4::vme | Cr4::pvi | Cr4::tsd | Cr4::de | Cr4::pse | Cr4::pae | Cr4::pge | Cr4::osfxsr |
                             Cr4::osxmmexcpt | Cr4::umip | Cr4::fsgsbase | Cr4::pcide | Cr4::osxsave | Cr4::smep | Cr4::smap;
 
 } // namespace kennel::arch

@@ -62,7 +62,7 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     vmwrite(guest_rsp, vcpu.registers().rsp);
     vmwrite(guest_cr0, (state.cr0 & ~cr0_forbidden & 0xffff'ffff) | cr0_fixed | service_bits);
     vmwrite(cr0_shadow, state.cr0 & 0xffff'ffff);
-    vmwrite(guest_cr4, state.cr4 | Cr4::vmxe);
+    vmwrite(guest_cr4, state.cr4 | Cr4::vmxe | Cr4::mce);
     vmwrite(cr4_shadow, state.cr4);
     for (u32 i = 0; i < std::size(segments); i++) {
         abi::Segment const& segment = state.*segments[i];

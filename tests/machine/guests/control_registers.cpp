@@ -26,14 +26,14 @@ void check(Verdict& verdict)
     verdict.equal("CR0.NE can be cleared, seen from inside", read_cr0() & ne, 0);
     write_cr0(cr0);
 
-    constexpr u64 pge = 1u << 7, tsd = 1u << 2, de = 1u << 3, osfxsr = 1u << 9, vmxe = 1u << 13, smxe = 1u << 14, pke = 1u << 22, la57 = 1u << 12, cet = 1u << 23;
+    constexpr u64 pge = 1u << 7, tsd = 1u << 2, de = 1u << 3, osfxsr = 1u << 9, vmxe = 1u << 13, smxe = 1u << 14, pke = 1u << 22, la57 = 1u << 12, cet = 1u << 23, mce = 1u << 6;
     u64 const cr4 = read_cr4();
     for (u64 bit : {pge, tsd, de, osfxsr}) {
         write_cr4(cr4 | bit);
         verdict.equal("CR4 keeps a set bit", read_cr4(), cr4 | bit);
         write_cr4(cr4);
     }
-    for (u64 bit : {vmxe, smxe, pke, la57, cet, u64{1} << 31, u64{1} << 40}) {
+    for (u64 bit : {mce, vmxe, smxe, pke, la57, cet, u64{1} << 31, u64{1} << 40}) {
         Fault const fault = attempt([&] { write_cr4(cr4 | bit); });
         verdict.equal("a CR4 bit that is not offered", fault.vector == no_fault ? bit : fault.vector, vector::general);
         verdict.equal("and it is not seen", read_cr4(), cr4);
