@@ -101,6 +101,18 @@ TEST_CASE("ept: mapping over a mapping is refused and undone")
     CHECK(arch::map(f.partition, {5 * mib}, {0}, {page_size}, rw, MemoryType::write_back) == Status::overlap);
 }
 
+TEST_CASE("ept: memory of any leaf can be mapped where smaller ones were revoked")
+{
+    Fixture f;
+    REQUIRE(arch::map(f.partition, {4 * mib}, {4 * mib}, {page_size}, rw, MemoryType::write_back) == Status::ok);
+    CHECK(arch::map(f.partition, {4 * mib}, {32 * mib}, {4 * mib}, rw, MemoryType::write_back) == Status::overlap);
+    CHECK_FALSE(f.walk(6 * mib));
+    arch::unmap(f.partition, {4 * mib}, {page_size});
+    REQUIRE(arch::map(f.partition, {4 * mib}, {32 * mib}, {4 * mib}, rw, MemoryType::write_back) == Status::ok);
+    CHECK(f.walk(4 * mib)->host == 32 * mib);
+    CHECK(f.walk(8 * mib - 1)->host == 36 * mib - 1);
+}
+
 TEST_CASE("ept: revoking a part of a large leaf keeps the rest, with the same rights and type")
 {
     arch::features.ept_1g = true;
