@@ -239,7 +239,7 @@ void set_secrets(Vcpu const& vcpu, bool is_private)
 void settle_vcpu(Vcpu& vcpu)
 {
     set_secrets(vcpu, true);
-    invalidate(*vcpu.partition->machine, (1u << vcpu.partition->machine->cpu_count) - 1);
+    invalidate(*vcpu.partition->machine, ~0u);
 }
 
 // IBPB, VERW, L1D_FLUSH: SDM, "Processor-Specific Speculation Control MSRs".
