@@ -28,6 +28,8 @@ void write(Register r, u32 value)
 void send(u32 apic_id, u32 command)
 {
     if (!registers) {
+        // SDM, "MSR Access in x2APIC Mode": WRMSR waits for no earlier store, and the target must see what it is called for.
+        asm volatile("mfence; lfence" : : : "memory");
         wrmsr(Msr::x2apic_first + icr_low, (static_cast<u64>(apic_id) << 32) | command);
         return;
     }
