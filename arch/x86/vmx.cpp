@@ -243,9 +243,9 @@ void settle_vcpu(Vcpu& vcpu)
 }
 
 // IBPB, VERW, L1D_FLUSH: SDM, "Processor-Specific Speculation Control MSRs".
-[[gnu::noinline]] static void clean_up(Cpu const& cpu, Vcpu const& next)
+[[gnu::noinline]] static void clean_up(Vcpu const* before, Vcpu const& next)
 {
-    u32 const actions = crossing_actions(cpu.arch.loaded, next) & features.crossing_actions;
+    u32 const actions = crossing_actions(before, next) & features.crossing_actions;
     if (actions & Crossing::predictors)
         wrmsr(Msr::pred_cmd, 1);
     if (actions & Crossing::buffers)
@@ -256,13 +256,14 @@ void settle_vcpu(Vcpu& vcpu)
 
 void load_vcpu(Cpu& cpu, Vcpu& vcpu)
 {
-    if (features.crossing_actions) [[unlikely]]
-        clean_up(cpu, vcpu);
+    Vcpu const* const before = cpu.arch.loaded;
     if (!vmptrld(vcpu.arch.vmcs)) [[unlikely]]
         panic("VMPTRLD failed");
     cpu.arch.loaded = &vcpu;
     if (vcpu.is_service ? cpu.arch.context && cpu.arch.context->service != &vcpu : cpu.arch.context != &vcpu) [[unlikely]]
         switch_context(cpu, vcpu);
+    if (features.crossing_actions) [[unlikely]]
+        clean_up(before, vcpu);                // last: saving the other's registers fills the buffers that are emptied
 }
 
 void start_running(Cpu& cpu)
