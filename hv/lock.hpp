@@ -6,7 +6,8 @@
 //   1       Machine::control         a hypercall changes partitions, handles, traps or memory
 //   2       Machine::master_pool     frames move between hv's pool and a partition's
 //   3       CpuShared::inbox         a vCPU is handed to another CPU
-//   4       log                      a line goes out
+//   4       I/O APICs                one of their lines is routed or masked
+//   5       log                      a line goes out
 //
 // A CPU takes locks in growing rank only. The exit path of a running guest takes none of them.
 #pragma once
@@ -15,7 +16,7 @@
 
 namespace kennel {
 
-enum class Rank : u8 { control = 1, pool = 2, inbox = 3, log = 4 };
+enum class Rank : u8 { control = 1, pool = 2, inbox = 3, lines = 4, log = 5 };
 
 template<class T, Rank R>
 class Locked {
