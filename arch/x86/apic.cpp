@@ -12,7 +12,7 @@ namespace kennel::arch {
 namespace {
 
 // Register numbers as offsets / 16, which is also their x2APIC MSR minus 0x800.
-enum Register : u32 { id = 0x02, eoi = 0x0b, spurious = 0x0f, icr_low = 0x30, icr_high = 0x31, lvt_timer = 0x32, lvt_lint0 = 0x35, lvt_lint1 = 0x36, lvt_error = 0x37, initial = 0x38, current = 0x39, divide = 0x3e };
+enum Register : u32 { id = 0x02, task_priority = 0x08, eoi = 0x0b, spurious = 0x0f, icr_low = 0x30, icr_high = 0x31, lvt_timer = 0x32, lvt_lint0 = 0x35, lvt_lint1 = 0x36, lvt_error = 0x37, initial = 0x38, current = 0x39, divide = 0x3e };
 
 volatile u32* registers = nullptr;             // null: x2APIC
 

@@ -7,7 +7,7 @@
 
 namespace kennel::arch {
 
-// The same on every CPU (a CPU that differs is left out, see smp.cpp). Written once, before the others start.
+// The same on every CPU (one whose VT-x differs is left out, see enter_vmx_root). Written once, before the others start.
 struct HostFeatures {
     bool x2apic = false, tsc_deadline = false, ept_1g = false, no_page_size_erratum = false, invvpid_single = false;
     u64  xcr0 = 0;                    // extended states a guest may use

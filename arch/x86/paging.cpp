@@ -101,8 +101,9 @@ void HostPaging::use() const
     wrmsr(Msr::efer, rdmsr(Msr::efer) | Efer::nxe);
     u32 const seven = cpuid(7).ebx;
     u64 const offered = (seven & bit(7) ? Cr4::smep : 0) | (seven & bit(20) ? Cr4::smap : 0);
+    wrmsr(Msr::pat, pat_of_reset);
     write_cr3(root().value);
-    write_cr4((read_cr4() | Cr4::pae | Cr4::pge | Cr4::osfxsr | Cr4::osxsave | Cr4::mce | offered) & ~(Cr4::pcide | Cr4::pke));
+    write_cr4(Cr4::pae | Cr4::pge | Cr4::osfxsr | Cr4::osxsave | Cr4::mce | offered);   // nothing that firmware left in one CPU
     write_cr0((read_cr0() | Cr0::pe | Cr0::pg | Cr0::wp | Cr0::ne | Cr0::mp) & ~(Cr0::cd | Cr0::nw | Cr0::em | Cr0::ts));
 }
 

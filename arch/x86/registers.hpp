@@ -19,6 +19,7 @@ struct Cr4 {
                          fsgsbase = bit(16), pcide = bit(17), osxsave = bit(18), smep = bit(20), smap = bit(21), pke = bit(22);
 };
 struct Efer { static constexpr u64 sce = bit(0), lme = bit(8), lma = bit(10), nxe = bit(11); };
+constexpr u64 pat_of_reset = 0x0007'0406'0007'0406;
 struct Xcr0 { static constexpr u64 x87 = bit(0), sse = bit(1), avx = bit(2), avx512 = bit(5) | bit(6) | bit(7); };
 
 struct Msr {

@@ -53,10 +53,11 @@ void start_other_cpus(Machine& machine)
                 up = cpu.shared.online.load(std::memory_order_acquire);
             }
         }
+        machine.cpu_count += up;
         if (up)
-            machine.cpu_count++;
-        else
-            log_line("cpu with APIC id ", boot.cpus[i].apic_id, " did not start and is left out");
+            continue;
+        send_init(cpu.shared.apic_id);         // or it would come late, to stacks that are the next one's
+        log_line("cpu with APIC id ", boot.cpus[i].apic_id, " did not start and is left out");
     }
     host_paging().unmap_page(reinterpret_cast<u64>(window));
     host_paging().unmap_page(base);

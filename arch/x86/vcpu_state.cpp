@@ -78,7 +78,7 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     vmwrite(guest_activity, 0u);
     vmwrite(guest_interruptibility, state.interruptibility & 0xb);
     vmwrite(guest_pending_debug, 0ull);
-    vmwrite(guest_pat, 0x0007'0406'0007'0406ull);
+    vmwrite(guest_pat, pat_of_reset);
     vmwrite(entry_interruption, 0u);
     u32 const entry = vmread(vmcs::entry_controls) & ~entry_ia32e_mode;
     vmwrite(vmcs::entry_controls, entry | (state.efer & Efer::lma ? entry_ia32e_mode : 0));

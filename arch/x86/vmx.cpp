@@ -167,7 +167,7 @@ void write_host_state(Vcpu& vcpu)
     for (auto field : {host_fs_base, host_sysenter_esp, host_sysenter_eip})
         vmwrite(field, 0ull);
     vmwrite(host_efer, rdmsr(Msr::efer));
-    vmwrite(host_pat, rdmsr(Msr::pat));
+    vmwrite(host_pat, pat_of_reset);
     vmwrite(host_rsp, cpu.arch.stack_top - 24);   // the two words of vmx_entry.S
     vmwrite(host_rip, reinterpret_cast<u64>(&vmx_exit));
 }
@@ -195,7 +195,7 @@ void write_controls(Vcpu& vcpu)
     vmwrite(vpid, static_cast<u16>(1 + vcpu.partition->number % 65535));
     vmwrite(cr0_mask, is_service ? ~0ull : cr0_guest_mask);
     vmwrite(cr4_mask, is_service ? ~0ull : ~cr4_offered);
-    vmwrite(guest_pat, 0x0007'0406'0007'0406ull);
+    vmwrite(guest_pat, pat_of_reset);
     for (auto field : {tsc_offset, guest_debugctl, guest_sysenter_esp, guest_sysenter_eip, guest_pending_debug})
         vmwrite(field, 0ull);
 }
