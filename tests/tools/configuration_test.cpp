@@ -212,12 +212,23 @@ TEST_CASE("configuration: names that are taken say by whom")
     CHECK(folder.fault("[[guest]]\nconsole = true\nname = \"b\"\nmemory = \"32m\"\nkernel = \"k\"\n" + guest + "console = true\n").starts_with("c:10:11: guest a: console ="));
 }
 
+TEST_CASE("configuration: a key in the wrong table says in which it belongs")
+{
+    Folder folder;
+    CHECK(folder.fault("weight = 5\n" + guest) == "c:1:1: the file: unknown key 'weight'; it is a key of [[guest]]");
+    CHECK(folder.fault(guest + "[[guest.disk]]\nram = \"1m\"\npolicy = \"hold\"\n") == "c:7:1: guest a: disk 1: unknown key 'policy'; it is a key of [[guest]]");
+    CHECK(folder.fault(guest + "[[disk]]\nram = \"1m\"\n") == "c:5:3: the file: unknown key 'disk'; it is a key of [[guest]]");
+    CHECK(folder.fault(guest + "mtu = 1500\n") == "c:5:1: guest a: unknown key 'mtu'; it is a key of [[guest.net]]");
+    CHECK(folder.fault("verbos = true\n" + guest).contains("allowed are machine"));
+}
+
 TEST_CASE("configuration: sums")
 {
     Folder folder;
     CHECK(folder.fault("[machine]\nmemory = \"100m\"\n" + guest) ==
           "c:2:10: machine: 100m is too little: the guests have 32m, and with services, files and the hypervisor at least 194m is needed");
     CHECK(folder.fault("[machine]\ncpus = 2\n" + guest + "cpu = 2\n") == "c:7:7: guest a: 'cpu' is 2, but the machine has 2 (line 2): 0 to 1 are possible");
+    CHECK(folder.fault("[machine]\ncpus = 1\n" + guest + "cpu = 1\n") == "c:7:7: guest a: 'cpu' is 1, but the machine has 1 (line 2): only 0 is possible");
     CHECK(folder.fault("[[service]]\nmemory = \"32m\"\n" + guest) == "c:2:10: service 1: 32m is too little: its guests alone have 32m");
     CHECK(folder.fault("[[service]]\n[[service]]\n" + guest).starts_with("c:2:1: service 2: only one service"));
     CHECK(folder.fault("[[service]]\ndevices = false\n" + guest).starts_with("c:2:11: service 1: no service owns the devices"));

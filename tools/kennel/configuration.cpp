@@ -14,7 +14,8 @@ std::optional<Configuration> parse_configuration(std::string_view text, fs::path
     try {
         root = toml::parse(text);
     } catch (toml::parse_error const& error) {
-        problems.add({error.source().begin.line, error.source().begin.column}, std::format("not TOML: {}", error.description()));
+        bool const bare_word = error.description().contains("could not determine value type");
+        problems.add({error.source().begin.line, error.source().begin.column}, std::format("not TOML: {}{}", error.description(), bare_word ? "; a text is in quotes" : ""));
         return std::nullopt;
     }
     auto configuration = ConfigurationReader{Section{root, "the file", root_keys, problems}, folder, problems}.read();

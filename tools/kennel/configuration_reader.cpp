@@ -98,8 +98,8 @@ void ConfigurationReader::read_guest(Section const& section)
     if (auto const cpu = section.number("cpu", 0, abi::max_cpus - 1)) {
         guest.cpu = static_cast<u32>(*cpu);
         if (cpus_ && guest.cpu >= *cpus_)
-            section.fault("cpu", std::format("'cpu' is {}, but the machine has {} (line {}): 0 to {} are possible", guest.cpu, *cpus_,
-                                             machine_->place("cpus").line, *cpus_ - 1));
+            section.fault("cpu", std::format("'cpu' is {}, but the machine has {} (line {}): {} possible", guest.cpu, *cpus_, machine_->place("cpus").line,
+                                             *cpus_ == 1 ? "only 0 is" : std::format("0 to {} are", *cpus_ - 1)));
     }
     guest.weight = static_cast<u32>(section.number("weight", 1, 1000).value_or(100));
     guest.policy = static_cast<abi::StopPolicy>(section.choice("policy", policy_names).value_or(0));

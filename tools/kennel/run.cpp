@@ -252,7 +252,7 @@ void add_run(CLI::App& program, std::vector<std::string> more, ExitStatus& statu
         ->allow_extra_args(false)->take_all();
     option("--cpus", words->guest_cpus, "The guest's processors: 1, more are not possible yet", "N");
     option("--name", words->name, "The guest's name", "NAME");
-    option("--policy", words->policy, "What happens when the guest stops", "stop|restart|hold");
+    option("--policy", words->policy, "What happens when the guest fails", "stop|restart|hold");
     option("--emulator", words->emulator, "auto: QEMU where KVM can give it VT-x, else Bochs", "auto|bochs|bochs-2.7|bochs-3.0|qemu");
     option("--cpu-model", words->cpu_model, "The machine's processor, as the emulator calls it", "NAME");
     option("--machine-cpus", words->cpus, "Its processors; default 1, or the configuration's", "N");

@@ -2,6 +2,7 @@
 //
 // See section.hpp.
 #include "tools/kennel/section.hpp"
+#include "tools/kennel/schema.hpp"
 #include "tools/kennel/size.hpp"
 #include "tools/kennel/spelling.hpp"
 #include <algorithm>
@@ -25,20 +26,36 @@ std::string_view describe(toml::node_type type)
     }
 }
 
+// A key that stands in the wrong table: in TOML each belongs to the last one that was opened. Empty: no table has it.
+std::string its_tables(std::string_view key)
+{
+    std::vector<std::string_view> tables;
+    for (SchemaTable const& table : schema)
+        if (!table.name.empty() && std::ranges::contains(table.keys, key, &Key::name))
+            tables.push_back(table.name);
+    return tables.empty() ? std::string{} : std::format("; it is a key of {}", one_of(tables));
+}
+
+// What may have been meant by a key that is not of this table.
+std::string meant_by(std::string_view key, std::span<std::string_view const> names)
+{
+    auto const near = suggestion(key, names);
+    auto const tables = near.empty() ? its_tables(key) : "";
+    return near.empty() && tables.empty() ? "; allowed are " + one_of(names) : near + tables;
+}
+
 } // namespace
 
-Section::Section(toml::table const& table, std::string name, std::span<Key const> schema, Problems& problems)
+Section::Section(toml::table const& table, std::string name, std::span<Key const> keys, Problems& problems)
     : table_{&table}, name_{std::move(name)}, problems_{&problems}
 {
     std::vector<std::string_view> names;
-    for (Key const& key : schema)
+    for (Key const& key : keys)
         names.push_back(key.name);
     for (auto const& [key, value] : table) {
         auto const place = place_of(key.source());
-        auto const known = std::ranges::find(schema, key.str(), &Key::name);
-        if (known == schema.end())
-            problems.add(place, std::format("{}: unknown key '{}'{}", name_, shortened(key.str()),
-                                            nearest(key.str(), names).empty() ? "; allowed are " + one_of(names) : suggestion(key.str(), names)));
+        if (!std::ranges::contains(keys, key.str(), &Key::name))
+            problems.add(place, std::format("{}: unknown key '{}'{}", name_, shortened(key.str()), meant_by(key.str(), names)));
     }
 }
 
@@ -145,7 +162,7 @@ std::optional<usize> Section::choice(std::string_view key, std::span<std::string
     return std::nullopt;
 }
 
-std::vector<Section> Section::list(std::string_view key, std::span<Key const> schema) const
+std::vector<Section> Section::list(std::string_view key, std::span<Key const> keys) const
 {
     std::vector<Section> sections;
     auto const* const node = table_->get(key);
@@ -164,19 +181,19 @@ std::vector<Section> Section::list(std::string_view key, std::span<Key const> sc
         }
         auto const* const title = table->get_as<std::string>("name");
         sections.emplace_back(*table, std::format("{}{} {}", inner_ ? name_ + ": " : "", key, title != nullptr ? shortened(title->get()) : std::to_string(sections.size() + 1)),
-                              schema, *problems_);
+                              keys, *problems_);
         sections.back().inner_ = true;
     }
     return sections;
 }
 
-std::optional<Section> Section::table(std::string_view key, std::span<Key const> schema) const
+std::optional<Section> Section::table(std::string_view key, std::span<Key const> keys) const
 {
     auto const* const node = table_->get(key);
     if (node == nullptr)
         return std::nullopt;
     if (auto const* const table = node->as_table())
-        return Section{*table, std::string{key}, schema, *problems_};
+        return Section{*table, std::string{key}, keys, *problems_};
     wrong_type(key, *node, std::format("a table, [{}],", key));
     return std::nullopt;
 }

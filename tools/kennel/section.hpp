@@ -22,7 +22,7 @@ struct Key {
 class Section {
 public:
     // Reports what the schema does not know.
-    Section(toml::table const& table, std::string name, std::span<Key const> schema, Problems& problems);
+    Section(toml::table const& table, std::string name, std::span<Key const> keys, Problems& problems);
 
     bool  has(std::string_view key) const { return table_->contains(key); }
     bool  is_empty_list(std::string_view key) const;
@@ -39,8 +39,8 @@ public:
     std::optional<usize>       choice(std::string_view key, std::span<std::string_view const> allowed) const;
 
     // The tables of [[key]], and the table of [key].
-    std::vector<Section>   list(std::string_view key, std::span<Key const> schema) const;
-    std::optional<Section> table(std::string_view key, std::span<Key const> schema) const;
+    std::vector<Section>   list(std::string_view key, std::span<Key const> keys) const;
+    std::optional<Section> table(std::string_view key, std::span<Key const> keys) const;
 
     void need(std::initializer_list<std::string_view> keys) const;   // reports those that are missing
     std::string const& name() const { return name_; }
