@@ -90,7 +90,7 @@ void serve_requests(Vcpu& vcpu)
         interrupt_arrived(vcpu);
     }
     if (what & Request::stop)
-        if (vcpu.status == VcpuStatus::runnable || vcpu.status == VcpuStatus::halted)
+        if (vcpu.status == VcpuStatus::runnable || vcpu.status == VcpuStatus::halted || (vcpu.status == VcpuStatus::intercepted && !vcpu.ended))
             stop_vcpu(vcpu, abi::StopReason::stop_requested, 0, 0);
 }
 

@@ -52,7 +52,8 @@ enum class Call : u64 {
     vcpu_create = 8,
     // rdi: vCPU (run). Makes a vCPU whose state was set runnable. bad_state when it runs already or waits for a reply.
     vcpu_start = 9,
-    // rdi: vCPU (run). It stops before its next instruction and sends a `stopped` intercept with StopReason::stop_requested.
+    // rdi: vCPU (run). It stops before its next instruction and sends a `stopped` intercept with StopReason::stop_requested, in the place
+    //   of one that has not been answered yet.
     vcpu_stop = 10,
     // rdi: vCPU (state). Copies the processor's state to InterceptPage.state (and rsp to registers.rsp). bad_state while it runs.
     vcpu_state_get = 11,

@@ -181,6 +181,28 @@ TEST_CASE("hypercall: a clock set to 0 is due at once, and the timer goes on for
     CHECK(m.service().events->pending[0] == 1u << 5);
 }
 
+TEST_CASE("hypercall: a guest whose message waits for its service is stopped as well")
+{
+    FakeMachine m;
+    auto first = m.start_guest(7), second = m.start_guest(8);
+    REQUIRE(m.call(Call::intercept_bind, first.partition, 0, 0x80, 1) == Status::ok);
+    REQUIRE(m.call(Call::intercept_bind, second.partition, 0, 0x80, 1) == Status::ok);
+    m.call(Call::wait);
+    REQUIRE(m.cpu().current == first.vcpu);
+    m.exit(PortExit{0x80, 1, false});            // the service answers it, and ...
+    REQUIRE(m.cpu().current == &m.service());
+    CHECK(m.call(Call::vcpu_stop, first.handle) == Status::ok);
+    CHECK(first.vcpu->page->kind == abi::InterceptKind::stopped);
+    CHECK(first.vcpu->page->stop.reason == abi::StopReason::stop_requested);
+    first.vcpu->page->reply = {};
+    CHECK(m.call(Call::reply, first.handle) == Status::bad_state);
+    m.call(Call::wait);
+    CHECK(m.service().registers().rdi == 7);     // ... learns that it was stopped instead
+    CHECK(m.call(Call::vcpu_stop, first.handle) == Status::ok);
+    m.call(Call::wait);
+    CHECK(m.cpu().current == second.vcpu);       // which is said once
+}
+
 TEST_CASE("hypercall: only the owner of devices may bind interrupts or end the machine")
 {
     FakeMachine m{1, 2};
