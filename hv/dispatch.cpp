@@ -340,7 +340,12 @@ Action dispatch(Vcpu& vcpu, InterruptExit exit)
     count(vcpu, exit.vector == HostVector::timer ? ExitCounter::timer : ExitCounter::interrupt);
     Cpu& cpu = *vcpu.cpu;
     host_interrupt(cpu, exit.vector);
-    return cpu.attention && !vcpu.is_service ? Action::reschedule : Action::resume;   // a service runs until it waits
+    if (!cpu.attention)
+        return Action::resume;
+    if (!vcpu.is_service)
+        return Action::reschedule;
+    serve_inbox(cpu);                          // a service runs until it waits, but another CPU may be waiting for one of these
+    return Action::enter;
 }
 
 Action dispatch(Vcpu& vcpu, WatchdogExit)

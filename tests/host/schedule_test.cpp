@@ -217,3 +217,20 @@ TEST_CASE("schedule: a guest on another CPU is stopped and destroyed from afar")
     CHECK(m.service(1).registers().rdi == 5);
     CHECK(guest->page->stop.reason == abi::StopReason::stop_requested);
 }
+
+TEST_CASE("schedule: what another CPU wants of a guest does not wait for a service that runs for long")
+{
+    FakeMachine m{2, 1};
+    abi::Registers& r = m.service(1).registers();
+    REQUIRE(m.call(Call::partition_create, 64, 0, 0, 0, 0, 1) == Status::ok);
+    REQUIRE(m.call(Call::vcpu_create, r.rdi, 1, 5, 100, 0, 1) == Status::ok);
+    u64 const handle = r.rdi;
+    Vcpu* guest = nullptr;
+    m.service().partition->handles->find(handle, abi::Right::run, guest);
+    m.call(Call::vcpu_state_set, handle, 1, 0, 0, 0, 1);
+    m.call(Call::vcpu_start, handle, 0, 0, 0, 0, 1);
+    CHECK(m.call(Call::vcpu_stop, handle) == Status::ok);              // from CPU 0
+    m.exit(InterruptExit{HostVector::kick}, 1);
+    CHECK(m.cpu(1).current == &m.service(1));                          // it goes on
+    CHECK(guest->status == VcpuStatus::intercepted);
+}
