@@ -33,7 +33,7 @@ void timer_interrupt(Cpu& cpu)
                 ring(cpu, vcpu, vcpu.clock_event);
             }
             consider(vcpu.clock_deadline);
-        } else {
+        } else if (vcpu.status != VcpuStatus::stopped) {       // or its timer would be served for ever
             if (now >= vcpu.apic.deadline()) {
                 vcpu.apic.timer_expired(now);
                 interrupt_arrived(vcpu);

@@ -2,6 +2,7 @@
 //
 // See vcpu.hpp: interrupts for a vCPU, wishes of other CPUs, and its end.
 #include "hv/vcpu.hpp"
+#include "hv/clock.hpp"
 #include "hv/cpu.hpp"
 #include "hv/event.hpp"
 #include "hv/intercept.hpp"
@@ -76,7 +77,7 @@ void serve_requests(Vcpu& vcpu)
     if (what & Request::release)
         return release(vcpu);
     if ((what & Request::start) && vcpu.status == VcpuStatus::ready)
-        make_runnable(vcpu);
+        make_runnable(vcpu), watch_deadline(cpu, vcpu.apic.deadline());
     if (what & Request::answer)
         answer(cpu, vcpu);
     if ((what & Request::wake) && vcpu.status == VcpuStatus::waiting && events_pending(vcpu))

@@ -234,3 +234,24 @@ TEST_CASE("schedule: what another CPU wants of a guest does not wait for a servi
     CHECK(m.cpu(1).current == &m.service(1));                          // it goes on
     CHECK(guest->status == VcpuStatus::intercepted);
 }
+
+TEST_CASE("schedule: the timer of a guest that was stopped rests, and goes on with it")
+{
+    FakeMachine m;
+    auto guest = m.start_guest();
+    guest.vcpu->apic.write(ApicRegister::spurious, 0x1ff, m.now);
+    guest.vcpu->apic.write(ApicRegister::lvt_timer, 0x20040, m.now);   // periodic
+    m.call(Call::wait);
+    guest.vcpu->registers().rax = 1'000'000, guest.vcpu->registers().rdx = 0;
+    m.exit(MsrWriteExit{ApicRegister::initial_count});
+    REQUIRE(m.cpu().timer_armed < ~0ull);
+    m.exit(FatalExit{"triple fault", abi::StopReason::triple_fault, 2, 0});
+    guest.vcpu->page->reply = {abi::ReplyAction::none, 0, 0, 0, 0, 0, 0};
+    REQUIRE(m.call(Call::reply, guest.handle) == Status::ok);
+    m.now += 10'000'000;
+    m.exit(InterruptExit{HostVector::timer});
+    CHECK(m.cpu().timer_armed == ~0ull);
+    REQUIRE(m.call(Call::vcpu_state_set, guest.handle, 0) == Status::ok);
+    REQUIRE(m.call(Call::vcpu_start, guest.handle) == Status::ok);
+    CHECK(m.cpu().timer_armed < m.now);
+}
