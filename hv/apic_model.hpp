@@ -108,7 +108,7 @@ class ApicModel {
 public:
     static constexpr u64 no_deadline = ~0ull;
     // Periodic timers come no more often than this, in ticks: each is a host interrupt, which others would pay.
-    static constexpr u64 shortest_period = 10'000;
+    static constexpr u64 shortest_period = 100'000;
 
     void reset(u32 id);
     u32  id() const { return id_; }
