@@ -10,6 +10,7 @@ namespace kennel::boot {
 namespace {
 
 constexpr u32 msr_feature_control = 0x3a;
+constexpr u32 msr_vmx_basic       = 0x480;
 constexpr u32 msr_vmx_pin         = 0x481;
 constexpr u32 msr_vmx_primary     = 0x482;
 constexpr u32 msr_vmx_secondary   = 0x48b;
@@ -51,6 +52,7 @@ void check_vmx(Screen& screen)
 
     constexpr char const* newer = "; use a machine with a processor that has it (Intel from 2010 on: Westmere or later)";
     Ability const required[] = {
+        {bit(read_msr(msr_vmx_basic), 55),      "VMX controls that may be off (TRUE capabilities)", newer},
         {secondary,                            "secondary processor-based VM-execution controls", newer},
         {ept,                                  "EPT (extended page tables)", newer},
         {!ept || bit(paging, 6),                "EPT with a page walk of 4 levels", newer},
