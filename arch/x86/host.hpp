@@ -9,7 +9,7 @@ namespace kennel::arch {
 
 // The same on every CPU (one whose VT-x differs is left out, see enter_vmx_root). Written once, before the others start.
 struct HostFeatures {
-    bool x2apic = false, tsc_deadline = false, ept_1g = false, no_page_size_erratum = false, invvpid_single = false;
+    bool x2apic = false, tsc_deadline = false, ept_1g = false, no_page_size_erratum = false, invvpid_single = false, keeps_predictors_apart = false;
     u64  xcr0 = 0;                    // extended states a guest may use
     u32  extended_size = 512;         // bytes of an XSAVE area holding them
     u64  vmx_basic = 0;

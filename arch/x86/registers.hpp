@@ -25,7 +25,7 @@ struct Xcr0 { static constexpr u64 x87 = bit(0), sse = bit(1), avx = bit(2), avx
 struct Msr {
     static constexpr u32
         tsc             = 0x010, apic_base       = 0x01b, feature_control = 0x03a, tsc_adjust      = 0x03b,
-        pred_cmd        = 0x049, bios_sign_id    = 0x08b, platform_info   = 0x0ce, mtrr_cap        = 0x0fe,
+        spec_ctrl       = 0x048, pred_cmd        = 0x049, bios_sign_id    = 0x08b, platform_info   = 0x0ce, mtrr_cap        = 0x0fe,
         arch_capabilities = 0x10a, flush_cmd     = 0x10b,
         sysenter_cs     = 0x174, sysenter_esp    = 0x175, sysenter_eip    = 0x176,
         mcg_cap         = 0x179, mcg_status      = 0x17a, misc_enable     = 0x1a0, debugctl        = 0x1d9,

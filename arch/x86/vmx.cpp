@@ -79,6 +79,7 @@ void find_vmx_features()
     bool l1_data = seven & bit(28), buffers = seven & bit(10);              // L1D_FLUSH, MD_CLEAR
     if (seven & bit(29)) {
         u64 const capabilities = rdmsr(Msr::arch_capabilities);
+        features.keeps_predictors_apart = capabilities & bit(1);          // IBRS_ALL
         features.no_page_size_erratum = capabilities & bit(6);            // PSCHANGE_MC_NO
         l1_data = l1_data && !(capabilities & bit(3));                    // SKIP_L1DFL_VMENTRY
         buffers = buffers && !(capabilities & bit(5));                    // MDS_NO
@@ -98,6 +99,9 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     if (rdmsr(Msr::vmx_basic) != features.vmx_basic)
         return "VT-x differs from the boot CPU's";
 
+    // Once and for all: what runs outside VMX root trains no indirect branch of hv's. Guests cannot reach the register.
+    if (features.keeps_predictors_apart)
+        wrmsr(Msr::spec_ctrl, 1);
     void* region = machine.master.lock()->allocate();
     if (!region)
         return "hv's pool is too small";
