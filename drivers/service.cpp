@@ -8,7 +8,7 @@
 namespace kennel::service {
 
 Service::Service(Shared& shared, abi::InfoPage const& info, u32 index)
-    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, log_{events_, &shared.history, index == 0 ? &shared.screen : nullptr}
+    : shared_{shared}, events_{*reinterpret_cast<abi::EventPage*>(info.event_page[index])}, index_{index}, turns_{info.tsc_hz}, log_{events_, &shared.history, index == 0 ? &shared.screen : nullptr}
 {
 }
 
@@ -144,7 +144,7 @@ void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest const
         __atomic_store_n(&busy, rest.in_flight ? busy | mask : busy & ~mask, __ATOMIC_RELAXED);
     }
     if (rest.continue_at != ~0ull) [[unlikely]]
-        set_clock(rest.continue_at);
+        set_clock(rest.continue_at ? rest.continue_at : turns_.next());
 }
 
 void Service::disks_completed(u64 pending)
@@ -199,18 +199,17 @@ void Service::clock_came()
     set_clock(refresh_at_);
     for (u32 i = 0; i < shared_.plan.count; i++) {
         Guest& guest = *shared_.plan.guests[i];
-        if (!is_home(guest))
+        if (!is_home(guest) || guest.state != GuestState::resting)
             continue;
-        if (guest.state == GuestState::resting) {
-            if (now >= guest.resume_at)
-                start(guest);
-            else
-                set_clock(guest.resume_at);
-            continue;
-        }
-        guest.platform.virtio.go_on(now);
-        set_clock(guest.platform.virtio.continue_at());
+        if (now >= guest.resume_at)
+            start(guest);
+        else
+            set_clock(guest.resume_at);
     }
+    set_clock(turns_.take(shared_.plan.count, now, [&](u32 number) {
+        Guest& guest = *shared_.plan.guests[number];
+        return is_home(guest) ? &guest.platform.virtio : nullptr;
+    }));
 }
 
 // Commands of drives set deadlines half a minute away and nearly always end before: the clock is set only where it would come

@@ -8,6 +8,7 @@
 #include "drivers/guest/lifecycle.hpp"
 #include "drivers/guest/plan.hpp"
 #include "drivers/monitor/monitor.hpp"
+#include "drivers/turns.hpp"
 
 namespace kennel::service {
 
@@ -95,6 +96,7 @@ private:
     bool             orders_ = false;                 // some may wait for guests at home here
     u64              clock_ = ~0ull;                  // as it was set
     u64              refresh_at_ = ~0ull;             // TSC: the screen shows new figures; vCPU 0 only
+    Turns            turns_;
     Outbox           outbox_;                         // of take_events(), for the wait behind it
     Log              log_;
     Guest*           by_badge_[abi::max_guests + 1] = {};

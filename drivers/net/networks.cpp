@@ -12,6 +12,7 @@ constexpr u64 ageing_seconds = 300;                   // IEEE 802.1Q, "Ageing Ti
 constexpr u64 floods_per_second = 1000;
 constexpr u32 flood_burst = 256;
 constexpr u64 completions_per_second = 5000;          // interrupts of one card for what was sent, where nobody waits for them
+constexpr u64 kicks_per_second = 500;                 // the work for one is less than a turn: what lies far beyond its end nobody would pay
 
 // Of a processor's time, for frames from other CPUs: their senders pay nothing here. Guests that exchange as much as they can
 // need less, since what they do with a frame costs them far more. The wire's are smaller, and most go through NAT.
@@ -61,7 +62,7 @@ VirtioNet* Networks::add_card(Maker const& maker, abi::ManifestCard const& recip
 {
     Planned& network = networks_[recipe.network];
     MacAddress const address = address_of(recipe);
-    auto* const card = maker.heap.make<VirtioNet>(address, recipe.mtu, tsc_hz_ / completions_per_second);
+    auto* const card = maker.heap.make<VirtioNet>(address, recipe.mtu, VirtioNet::Patience{tsc_hz_ / completions_per_second, tsc_hz_ / kicks_per_second});
     Network* const here = card ? part(maker, recipe.network, home) : nullptr;
     if (!here) {
         why = Text{"no room in the service's own memory"};

@@ -9,9 +9,9 @@
 #include "drivers/net/neighbours.hpp"
 #include "drivers/net/network.hpp"
 #include "drivers/net/network_recipe.hpp"
-#include "drivers/net/pace.hpp"
 #include "drivers/net/stack.hpp"
 #include "drivers/net/uplink.hpp"
+#include "drivers/pace.hpp"
 
 namespace kennel::service::net {
 

@@ -77,7 +77,7 @@ void VirtioBlock::power_on()
     __builtin_memcpy(transport.config, &configuration, sizeof configuration);
     waiting_ = nullptr;
     free_ = ~0u;
-    continue_at_ = ~0ull;
+    left_over_ = false;
 }
 
 // "Driver Requirements: Device Initialization": without a flush to ask for, a driver trusts that a completed write stays; with
@@ -95,7 +95,7 @@ void VirtioBlock::changed(Transport::Change change)
     case Transport::Change::reset:
         // What a medium holds it finishes first: no byte may move into the guest's RAM after the driver saw the reset.
         waiting_ = nullptr;
-        continue_at_ = ~0ull;
+        left_over_ = false;
         if (!in_flight_) {
             free_ = ~0u;
             transport.finish_reset();
@@ -129,9 +129,8 @@ void VirtioBlock::serve()
         waiting_ = nullptr;
         submit(*slot);
     }
-    u64 const began = time_stamp();
     moved_ = begun_ = 0;
-    continue_at_ = ~0ull;
+    left_over_ = false;
     do {
         while (queue.has_more() && may_begin()) {
             Slot& slot = slots_[__builtin_ctz(free_)];
@@ -153,10 +152,8 @@ void VirtioBlock::serve()
         }
         // Where only a completion makes room for more, that will look.
     } while (may_begin() && queue.expect_kick());
-    if ((moved_ >= bytes_at_once || begun_ >= requests_at_once) && queue.expect_kick()) [[unlikely]] {
-        u64 const now = time_stamp();
-        continue_at_ = now + pause * (now - began);
-    }
+    if (moved_ >= bytes_at_once || begun_ >= requests_at_once) [[unlikely]]
+        left_over_ = queue.expect_kick();
 }
 
 void VirtioBlock::begin(Slot& slot)

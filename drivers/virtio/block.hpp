@@ -19,7 +19,6 @@ public:
     static constexpr u64 most_bytes = 2 << 20;        // of one request; what the limits we announce allow
     static constexpr u64 bytes_at_once = 1 << 20;     // then no further request is begun: at most 400,000 instructions, with one of most_bytes
     static constexpr u32 requests_at_once = 512;      // as much work, where they move nothing
-    static constexpr u32 pause = 15;                  // times as long as the work took: a sixteenth of the time goes to a guest that waits
     static constexpr u32 serial_bytes = 20;           // "Device Operation": VIRTIO_BLK_T_GET_ID
 
     // The medium lives as long as this does.
@@ -39,8 +38,8 @@ public:
         was_in_flight_ = in_flight();
         return before != was_in_flight_;
     }
-    // TSC value from which go_on() shall be called; ~0: there is nothing left over.
-    u64  continue_at() const { return continue_at_; }
+    // 0: go_on() shall be called when there is time; ~0: there is nothing left over.
+    u64  continue_at() const { return left_over_ ? 0 : ~0ull; }
     void go_on() { serve(); }
 
     struct Counters { u64 requests = 0, malformed = 0, unsupported = 0, failed = 0, interrupts = 0; };
@@ -75,7 +74,7 @@ private:
     bool             was_in_flight_ = false;
     u64              moved_ = 0;                      // bytes, at once, since serve() began ...
     u32              begun_ = 0;                      // ... and requests
-    u64              continue_at_ = ~0ull;
+    bool             left_over_ = false;
     u32              free_ = ~0u;                     // bit n: slot n
     Slot*            waiting_ = nullptr;              // the medium was busy: the first to be submitted again
     Slot             slots_[depth];

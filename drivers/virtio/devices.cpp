@@ -93,24 +93,39 @@ VirtioDevices::Rest VirtioDevices::completed(u32 number)
     return rest_of(**block);
 }
 
+u64 VirtioDevices::continue_at(Entry const& entry)
+{
+    if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
+        return (*block)->continue_at();
+    auto* const card = std::get_if<VirtioNet*>(&entry.device);
+    return card ? (*card)->continue_at() : ~0ull;
+}
+
 u64 VirtioDevices::continue_at() const
 {
     u64 first = ~0ull;
     for (u32 i = 0; i < count_; i++)
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
-            first = std::min(first, (*block)->continue_at());
-        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device))
-            first = std::min(first, (*card)->continue_at());
+        first = std::min(first, continue_at(entries_[i]));
     return first;
 }
 
 void VirtioDevices::go_on(u64 now)
 {
-    for (u32 i = 0; i < count_; i++)
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->continue_at() <= now)
+    bool worked = false;
+    for (u32 i = 0, first = turn_; i < count_; i++) {
+        u32 const number = (first + i) % count_;
+        u64 const at = continue_at(entries_[number]);
+        if (at > now || (at == 0 && worked))
+            continue;
+        if (at == 0) {
+            worked = true;
+            turn_ = number + 1;
+        }
+        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device))
             (*block)->go_on();
-        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device); card && (*card)->continue_at() <= now)
+        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[number].device))
             (*card)->go_on(now);
+    }
 }
 
 DeviceCounters VirtioDevices::counters(u32 number) const

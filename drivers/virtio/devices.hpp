@@ -81,8 +81,9 @@ public:
     Rest completed(u32 number);
     // A medium still moves bytes of the guest's RAM.
     bool in_flight() const;
-    // TSC value from which go_on() shall be called; ~0: nothing is left over.
+    // TSC value from which go_on() shall be called; 0: when there is time; ~0: nothing is left over.
     u64  continue_at() const;
+    // What has a time and is due, and a portion of what one device left over, each time the next.
     void go_on(u64 now);
 
 private:
@@ -94,10 +95,12 @@ private:
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
     void   carry_out(Entry& entry, Transport::Change change);
     VirtioPmem* find_pmem(u64 address) const;
+    static u64  continue_at(Entry const& entry);
     static Rest rest_of(VirtioBlock& block) { return {block.continue_at(), block.in_flight(), block.take_in_flight_change()}; }
 
     Entry entries_[most];
     u32   count_ = 0;
+    u32   turn_ = 0;                                  // the device that goes on first
     u64   areas_from_ = ~0ull;                        // the lowest address of them all
     Place place_{};
 };

@@ -118,7 +118,7 @@ Header header_of(net::Offload const& offload)
 
 } // namespace
 
-VirtioNet::VirtioNet(net::MacAddress address, u16 mtu, u64 patience)
+VirtioNet::VirtioNet(net::MacAddress address, u16 mtu, Patience patience)
     : transport{{.type = wire::DeviceType::network, .class_code = 0x02'00'00, .features = feature::all, .queue_count = 2, .queue_size = Queue::most, .writable_config = 0}},
       address_{address}, mtu_{mtu}, patience_{patience}
 {
@@ -146,7 +146,8 @@ void VirtioNet::set_link(bool up)
 void VirtioNet::changed(Transport::Change change)
 {
     if (change == Transport::Change::reset) {
-        continue_at_ = tell_at_ = ~0ull;
+        left_over_ = false;
+        tell_at_ = ~0ull;
         transport.finish_reset();                     // nothing is ever in flight here
     } else if (change == Transport::Change::started) {
         accepts_ = {.checksum = transport.has(feature::guest_checksum), .tcp4 = transport.has(feature::guest_tso4), .tcp6 = transport.has(feature::guest_tso6),
@@ -164,13 +165,14 @@ void VirtioNet::kicked(u32 queue)
 void VirtioNet::send()
 {
     Queue& queue = transport.queue(transmit_queue);
-    continue_at_ = ~0ull;
+    left_over_ = false;
     if (!transport.is_running() || !network_)
         return;
     u64 const begin = time_stamp();
     u64 moved = 0;
+    bool has_time = true;
     do {
-        while (moved < most_bytes) {
+        while (has_time && moved < most_bytes) {
             Queue::Taken const taken = queue.take(sent_);
             if (taken == Queue::Taken::none)
                 break;
@@ -180,11 +182,11 @@ void VirtioNet::send()
             }
             moved += frame_worth + send(sent_);
             queue.give_back(sent_.head, 0);
+            has_time = time_stamp() - begin < patience_.kick;
         }
         tell(begin);
-        if (moved >= most_bytes) [[unlikely]] {       // no kick is asked for: we look again by ourselves
-            u64 const now = time_stamp();
-            continue_at_ = now + pause * (now - begin);
+        if (!has_time || moved >= most_bytes) [[unlikely]] {
+            left_over_ = queue.expect_kick();
             return;
         }
     } while (queue.expect_kick());
@@ -203,12 +205,12 @@ void VirtioNet::tell(u64 now)
     if (queue.held() == 0)
         tell_at_ = ~0ull;
     else if (queue.held() != before || tell_at_ == ~0ull)   // the driver goes on, or this is the first
-        tell_at_ = now + patience_;
+        tell_at_ = now + patience_.interrupt;
 }
 
 void VirtioNet::go_on(u64 now)
 {
-    if (continue_at_ <= now)
+    if (left_over_)
         send();
     if (tell_at_ <= now) {
         tell_at_ = ~0ull;

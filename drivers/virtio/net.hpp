@@ -2,8 +2,7 @@
 //
 // virtio-net: a guest's network card. What the driver sends becomes a Frame and crosses the network's bridge before the next
 // is looked at; what is for the guest is copied into its buffers then and there, or dropped. Frames wait nowhere but in the
-// guests' own queues. One kick has so many bytes moved; the rest waits until continue_at(), when somebody else has had the
-// processor for most of the time since.
+// guests' own queues. One kick has so many bytes moved, for so long at most; the rest waits for the next, or for go_on().
 //
 // That a frame was sent is urgent to nobody: a driver finds it out when it sends the next. So nobody is interrupted for it at once, but
 // when no next one has come after a while, or when many wait. virtio 1.2, "Network Device".
@@ -19,8 +18,10 @@ namespace net { class Network; }
 
 class VirtioNet {
 public:
-    // `patience`: ticks an interrupt for what was sent may take longer.
-    VirtioNet(net::MacAddress address, u16 mtu, u64 patience);
+    // In ticks; `interrupt`: that one for what was sent may take longer; `kick`: that the work for one may take.
+    struct Patience { u64 interrupt, kick; };
+
+    VirtioNet(net::MacAddress address, u16 mtu, Patience patience);
 
     Transport transport;
 
@@ -31,8 +32,8 @@ public:
     void changed(Transport::Change change);
     void kicked(u32 queue);
     void set_link(bool up);
-    // TSC value from which go_on() shall be called; ~0: nothing is left over.
-    u64  continue_at() const { return continue_at_ < tell_at_ ? continue_at_ : tell_at_; }
+    // TSC value from which go_on() shall be called; 0: when there is time, with frames that were not looked at; ~0: nothing is left over.
+    u64  continue_at() const { return left_over_ ? 0 : tell_at_; }
     void go_on(u64 now);
 
     // For the guest. Copied, or refused, when this returns.
@@ -46,7 +47,6 @@ private:
     static constexpr u32 receive_queue = 0, transmit_queue = 1;
     static constexpr u64 most_bytes = 1 << 20;        // of one kick
     static constexpr u64 frame_worth = 4096;          // what a frame costs beside its bytes, in bytes
-    static constexpr u64 pause = 4;                   // times as long as the work took
 
     void send();
     u64  send(Chain& chain);                          // bytes it had
@@ -66,9 +66,9 @@ private:
     net::Accepts    accepts_;                         // by what the driver took
     bool            mergeable_ = false;
     u64             interrupts_ = 0;
-    u64             continue_at_ = ~0ull;             // with frames that were not looked at
+    bool            left_over_ = false;               // frames that were not looked at
     u64             tell_at_ = ~0ull;                 // that frames were sent
-    u64             patience_;
+    Patience        patience_;
     Chain           sent_, received_;                 // one is sent while another is received
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/virtio/net.hpp"
 #include "drivers/net/network.hpp"
+#include "drivers/virtio/devices.hpp"
 #include "tests/host/net_frames.hpp"
 #include "tests/host/service_fake.hpp"
 #include <doctest/doctest.h>
@@ -16,7 +17,7 @@ namespace {
 constexpr u64 features = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 11;                 // checksums and TSO over IPv4, both ways
 constexpr u64 mergeable = 1 << 15;
 constexpr u16 queue_size = 16;
-constexpr u64 patience = 50'000;
+constexpr VirtioNet::Patience patience{50'000, 1'000'000};
 
 // A guest with a card, driven by hand: queue 0 receives, queue 1 sends.
 struct Host {
@@ -76,11 +77,15 @@ struct Host {
     }
     void send(Bytes const& frame, Bytes header = Bytes(12))
     {
+        queue_up(frame, header);
+        card.kicked(1);
+    }
+    void queue_up(Bytes const& frame, Bytes header = Bytes(12))
+    {
         u32 const index = made[1] % queue_size;
         header.insert(header.end(), frame.begin(), frame.end());
         std::copy(header.begin(), header.end(), memory.span(data(1, index), header.size()).begin());
         make(1, index, static_cast<u32>(header.size()), 0);
-        card.kicked(1);
     }
     // The driver waits for the use of this one of what it sends.
     void wait_for(u16 sent) { put<u16>(rings(1) + 0x1004 + 2 * queue_size, sent); }
@@ -113,7 +118,7 @@ struct Lan {
     u64 drops(PortNumber port, Drop why) { return network->counters(port).dropped_for(why); }
 };
 
-Bytes small() { return ipv4(mac(2), mac(1), 1, 2, 17, udp(1, 2, filled(64))); }
+Bytes small(u8 to = 2, u8 from = 1) { return ipv4(mac(to), mac(from), 1, 2, 17, udp(1, 2, filled(64))); }
 Bytes large(usize payload)
 {
     Bytes frame = ipv4(mac(2), mac(1), 0x0a000001, 0x0a000002, 6, tcp(1000, 22, 7, 0x18, filled(payload)));
@@ -276,7 +281,7 @@ TEST_CASE("virtio-net: for what was sent a driver is interrupted only when it se
     CHECK(lan.b.used(0) == 6);                         // they have arrived all the same
     CHECK(card.interrupts() == 0);
     u64 const then = card.continue_at();
-    CHECK(then <= lan.world.now + patience);
+    CHECK(then <= lan.world.now + patience.interrupt);
     card.go_on(then - 1);
     CHECK(lan.a.used(1) == 4);
     card.go_on(then);
@@ -289,6 +294,32 @@ TEST_CASE("virtio-net: for what was sent a driver is interrupted only when it se
     CHECK(card.continue_at() > then);
     card.changed(card.transport.write_port(wire::common::device_status, 1, 0));
     CHECK(card.continue_at() == ~0ull);                // nobody is told after a reset
+}
+
+TEST_CASE("virtio-net: a kick has work for so long only; devices go on with the rest in turn, a portion each")
+{
+    Lan lan;
+    lan.world.tick = patience.kick / 10;              // each look at the clock
+    lan.a.offer(12, 2048), lan.b.offer(12, 2048);
+    VirtioDevices devices;
+    REQUIRE((devices.add(lan.a.card) && devices.add(lan.b.card)));
+    for (u32 i = 0; i < 12; i++) {
+        lan.a.queue_up(small(2, 1));
+        lan.b.queue_up(small(1, 2));
+    }
+    lan.a.card.kicked(1), lan.b.card.kicked(1);
+    u16 const portion = lan.a.used(1);
+    CHECK((portion >= 3 && portion <= 6));
+    CHECK(lan.b.used(1) == portion);
+    CHECK(devices.continue_at() == 0);                // by the next kick, or when there is time
+    CHECK(lan.a.get<u16>(lan.a.rings(1) + 0x2000) == 0);   // so a kick is asked for
+    devices.go_on(lan.world.now);
+    CHECK((lan.a.used(1) == 2 * portion && lan.b.used(1) == portion));
+    devices.go_on(lan.world.now);
+    CHECK((lan.a.used(1) == 2 * portion && lan.b.used(1) == 2 * portion));
+    while (devices.continue_at() == 0)
+        devices.go_on(lan.world.now);
+    CHECK((lan.a.used(0) == 12 && lan.b.used(0) == 12));
 }
 
 TEST_CASE("virtio-net: a driver that is to be interrupted for each frame it sent is so for a quarter of its ring")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Work for frames from other CPUs: a share of the time, and no more than a burst at once.
-#include "drivers/net/pace.hpp"
+// Work that nobody's turn pays for: a share of the time, and no more than a burst at once.
+#include "drivers/pace.hpp"
 #include <doctest/doctest.h>
 
 using namespace kennel;
-using kennel::service::net::Pace;
+using kennel::service::Pace;
 
 TEST_CASE("pace: some work at once, then a share of the time, and rest is not saved up")
 {

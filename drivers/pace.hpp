@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Work that may have only a share of the processor's time, because nobody's turn pays for it: of `share` ticks one, over any time
-// long enough, and some at once (the generic cell rate algorithm, as in Bridge::may_flood).
+// long enough, and some at once (the generic cell rate algorithm, as in net::Bridge::may_flood).
 #pragma once
 #include "hv/lib/types.hpp"
 
-namespace kennel::service::net {
+namespace kennel::service {
 
 class Pace {
 public:
@@ -29,4 +29,4 @@ private:
     u64 next_ = 0;
 };
 
-} // namespace kennel::service::net
+} // namespace kennel::service
