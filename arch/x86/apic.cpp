@@ -4,7 +4,6 @@
 // SDM, "Advanced Programmable Interrupt Controller (APIC)".
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
-#include "arch/x86/registers.hpp"
 #include "hv/interrupt.hpp"
 
 namespace kennel::arch {

@@ -3,7 +3,6 @@
 // The CPUID policy. A bit a guest sees is one the processor has, this table allows, and hv serves. Hiding a bit blocks
 // nothing by itself: what must not work is blocked in controls.hpp and msr.cpp.
 #include "arch/x86/cpuid.hpp"
-#include "arch/x86/registers.hpp"
 #include "arch/x86/vmx.hpp"
 #include "hv/log.hpp"
 

@@ -4,6 +4,8 @@
 // the order in which boot_cpu_main (start.cpp) calls them.
 #pragma once
 #include "arch/x86/paging.hpp"
+#include "arch/x86/registers.hpp"
+#include "hv/crossing.hpp"
 
 namespace kennel::arch {
 
@@ -19,6 +21,14 @@ struct HostFeatures {
     u32  crossing_actions = 0;        // Crossing bits that the processor has and needs; 0 on one without the flaws
 };
 HostFeatures const& host_features();
+// Crossing bits, of CPUID 7's EDX and IA32_ARCH_CAPABILITIES (0 where there is none). VERW wherever it empties buffers (MD_CLEAR, FB_CLEAR,
+// RFDS_CLEAR): MDS_NO says nothing of what TSX's asynchronous aborts, stale data of devices or register files show. The first-level cache
+// where there is L1D_FLUSH, unless RDCL_NO or SKIP_L1DFL_VMENTRY.
+constexpr u32 crossing_means(u32 features, u64 capabilities)
+{
+    bool const buffers = (features & bit(10)) || (capabilities & (bit(17) | bit(28))), l1_data = (features & bit(28)) && !(capabilities & (bit(0) | bit(3)));
+    return (features & bit(26) ? Crossing::predictors : 0) | (buffers ? Crossing::buffers : 0) | (l1_data ? Crossing::l1_data : 0);
+}
 HostFeatures& host_features_for_boot();
 
 HostPaging& host_paging();

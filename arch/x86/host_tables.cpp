@@ -6,7 +6,6 @@
 //   0xd000-0xefff   its Cpu (the boot CPU's is in the image): private page, shared page
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
-#include "arch/x86/registers.hpp"
 #include "hv/log.hpp"
 #include <cstring>
 

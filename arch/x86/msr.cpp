@@ -4,7 +4,6 @@
 // per row. The registers a vCPU has to itself never exit, see open_msr in vmx.cpp.
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/instructions.hpp"
-#include "arch/x86/registers.hpp"
 #include "arch/x86/vmx.hpp"
 #include "hv/cpu.hpp"
 

@@ -4,7 +4,6 @@
 // A CPU that does not come up is reported and left out. SDM, "MP Initialization Protocol".
 #include "arch/x86/host.hpp"
 #include "arch/x86/instructions.hpp"
-#include "arch/x86/registers.hpp"
 #include "hv/log.hpp"
 #include <cstring>
 

@@ -5,7 +5,6 @@
 #include "arch/x86/controls.hpp"
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/instructions.hpp"
-#include "hv/crossing.hpp"
 #include "hv/log.hpp"
 #include <cstring>
 
@@ -76,15 +75,10 @@ void find_vmx_features()
     features.preemption_timer = (rdmsr(Msr::vmx_true_pin) & bit(32 + 6)) && (rdmsr(Msr::vmx_true_exit) & bit(32 + 22));
     features.preemption_shift = rdmsr(Msr::vmx_misc) & 31;
     u32 const seven = cpuid(0).eax >= 7 ? cpuid(7).edx : 0;
-    bool l1_data = seven & bit(28), buffers = seven & bit(10);              // L1D_FLUSH, MD_CLEAR
-    if (seven & bit(29)) {
-        u64 const capabilities = rdmsr(Msr::arch_capabilities);
-        features.keeps_predictors_apart = capabilities & bit(1);          // IBRS_ALL
-        features.no_page_size_erratum = capabilities & bit(6);            // PSCHANGE_MC_NO
-        l1_data = l1_data && !(capabilities & bit(3));                    // SKIP_L1DFL_VMENTRY
-        buffers = buffers && !(capabilities & bit(5));                    // MDS_NO
-    }
-    features.crossing_actions = (seven & bit(26) ? Crossing::predictors : 0) | (buffers ? Crossing::buffers : 0) | (l1_data ? Crossing::l1_data : 0);
+    u64 const capabilities = seven & bit(29) ? rdmsr(Msr::arch_capabilities) : 0;
+    features.keeps_predictors_apart = capabilities & bit(1);              // IBRS_ALL
+    features.no_page_size_erratum = capabilities & bit(6);                // PSCHANGE_MC_NO
+    features.crossing_actions = crossing_means(seven, capabilities);
 }
 
 char const* enter_vmx_root(Machine& machine, Cpu& cpu)
