@@ -2,7 +2,6 @@
 //
 // See block.hpp.
 #include "drivers/virtio/block.hpp"
-#include "drivers/instructions.hpp"
 #include <utility>
 
 namespace kennel::service {
