@@ -98,8 +98,8 @@ void send_nmi_to_others() { send(0, (3u << 18) | (4u << 8) | (1u << 14)); }
 abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data)
 {
     u32 const target = machine.cpus[cpu]->shared.apic_id;
-    if (target > 0xff)
-        return abi::Status::bad_argument;      // needs interrupt remapping
+    if (target >= 0xff)
+        return abi::Status::bad_argument;      // all CPUs, or needs interrupt remapping
     address = 0xfee0'0000 | (target << 12);
     data = vector;
     return abi::Status::ok;

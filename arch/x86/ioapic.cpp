@@ -55,7 +55,7 @@ std::optional<u32> route_line(Machine& machine, u32 global_line, bool level, boo
     auto all = chips.lock();
     Chip* chip = all->of(global_line);
     u32 const target = machine.cpus[cpu]->shared.apic_id;
-    if (!chip || target > 0xff)
+    if (!chip || target >= 0xff)
         return std::nullopt;
     u32 const entry = 0x10 + 2 * (global_line - chip->first);
     write(*chip, entry, masked);
