@@ -9,14 +9,10 @@ void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptS
 {
     for (u32 i = 0; i < count_; i++) {
         entries_[i].transport->power_on(pci.device(first_slot + i), port_of(i), first_address + i * Transport::memory_size, memory, interrupts);
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device))
-            (*block)->power_on();
-        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[i].device))
-            (*card)->power_on();
-        else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[i].device))
-            (*console)->power_on();
-        else if (VirtioPmem* const area = pmem(i))
-            area->power_on();
+        entries_[i].on([](auto& device) {
+            if constexpr (requires { device.power_on(); })
+                device.power_on();
+        });
     }
 }
 
@@ -42,25 +38,13 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
 {
     if (change == Transport::Change::none)
         return;
-    if (change == Transport::Change::started) {
-        // What the driver made available before counts as announced now, and is served as that: by the event.
-        u32 const number = static_cast<u32>(&entry - entries_);
-        if (auto* const card = std::get_if<VirtioNet*>(&entry.device))
-            (*card)->changed(change);
-        for (u32 queue = 0; queue < entry.transport->queue_count(); queue++)
-            static_cast<void>(event_raise(place_.cpu, event_of(number, queue)));
+    entry.on([&](auto& device) { device.changed(change); });
+    if (change != Transport::Change::started)
         return;
-    }
-    if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
-        (*block)->changed(change);
-    else if (auto* const card = std::get_if<VirtioNet*>(&entry.device))
-        (*card)->changed(change);
-    else if (auto* const entropy = std::get_if<VirtioEntropy*>(&entry.device))
-        (*entropy)->changed(change);
-    else if (auto* const console = std::get_if<VirtioConsole*>(&entry.device))
-        (*console)->changed(change);
-    else if (auto* const pmem = std::get_if<VirtioPmem*>(&entry.device))
-        (*pmem)->changed(change);
+    // What the driver made available before counts as announced now, and is served as that: by the event.
+    u32 const number = static_cast<u32>(&entry - entries_);
+    for (u32 queue = 0; queue < entry.transport->queue_count(); queue++)
+        static_cast<void>(event_raise(place_.cpu, event_of(number, queue)));
 }
 
 VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
@@ -75,12 +59,12 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
         (*card)->kicked(queue);
         return {(*card)->continue_at(), false};
     }
-    if (auto* const entropy = std::get_if<VirtioEntropy*>(&entries_[number].device))
-        (*entropy)->kicked();
-    else if (auto* const console = std::get_if<VirtioConsole*>(&entries_[number].device))
-        (*console)->kicked(queue);
-    else if (VirtioPmem* const area = pmem(number))
-        area->kicked();
+    entries_[number].on([&](auto& device) {
+        if constexpr (requires { device.kicked(queue); })
+            device.kicked(queue);
+        else
+            device.kicked();
+    });
     return {};
 }
 
@@ -95,10 +79,12 @@ VirtioDevices::Rest VirtioDevices::completed(u32 number)
 
 u64 VirtioDevices::continue_at(Entry const& entry)
 {
-    if (auto* const block = std::get_if<VirtioBlock*>(&entry.device))
-        return (*block)->continue_at();
-    auto* const card = std::get_if<VirtioNet*>(&entry.device);
-    return card ? (*card)->continue_at() : ~0ull;
+    u64 at = ~0ull;
+    entry.on([&](auto const& device) {
+        if constexpr (requires { device.continue_at(); })
+            at = device.continue_at();
+    });
+    return at;
 }
 
 u64 VirtioDevices::continue_at() const

@@ -87,9 +87,21 @@ public:
     void go_on(u64 now);
 
 private:
+    // All there is of a kind of device here. Each has `transport`, `changed` and `kicked`; which have more is found out where that is called.
+    using Any = std::variant<VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*, VirtioPmem*>;
+
     struct Entry {
         Transport* transport = nullptr;
-        std::variant<std::monostate, VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*, VirtioPmem*> device;
+        Any        device;
+
+        // As Medium's, with no table of functions.
+        template<usize index = 0, class Do> void on(Do&& act) const
+        {
+            if constexpr (index + 1 < std::variant_size_v<Any>)
+                if (device.index() != index)
+                    return on<index + 1>(act);
+            act(**std::get_if<index>(&device));
+        }
     };
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
