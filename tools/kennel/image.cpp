@@ -93,6 +93,7 @@ Or<ExitStatus> make(Words const& words)
         return bad_usage("{}: kennel image FILE.toml -o disk.img, or --write=/dev/sdX", words.output.empty() ? "-o is missing" : "-o and --write exclude each other");
     auto configuration = TRY(use_configuration(words.file));
     TRY(check_plan(configuration.plan));
+    TRY(check_output(words.output, configuration.plan, words.file));
     u64 const time = TRY(image_time());
     block_ending_signals();
     auto const temporary = TRY(TemporaryFolder::create());

@@ -113,6 +113,21 @@ std::vector<DiskPlan const*> all_disks(Plan const& plan)
     return disks;
 }
 
+Or<void> check_output(fs::path const& output, Plan const& plan, fs::path const& configuration)
+{
+    std::vector<fs::path> inputs{configuration};
+    for (GuestPlan const& guest : plan.guests) {
+        inputs.push_back(guest.kernel);
+        inputs.push_back(guest.initrd.value_or(""));
+    }
+    for (DiskPlan const* disk : all_disks(plan))
+        inputs.push_back(disk->file);
+    std::error_code ignored;                               // what is not there is no other file's name
+    if (std::ranges::any_of(inputs, [&](fs::path const& input) { return fs::equivalent(output, input, ignored); }))
+        return bad_usage("{}: is needed to read from, and would be overwritten", output.string());
+    return {};
+}
+
 bool wants_network_card(Plan const& plan)
 {
     return std::ranges::any_of(plan.networks, [](NetworkPlan const& network) { return network.mode != abi::NetworkMode::isolated; });

@@ -58,4 +58,7 @@ Or<void> check_plan(Plan& plan);
 u64 guest_memory(Plan const& plan);             // of all guests, bytes
 std::vector<DiskPlan const*> all_disks(Plan const& plan);
 
+// `output` is none of the files that the plan is made of, nor the file it was read from (none: ""): writing there would destroy it.
+Or<void> check_output(fs::path const& output, Plan const& plan, fs::path const& configuration);
+
 } // namespace kennel::tool

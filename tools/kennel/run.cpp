@@ -178,6 +178,9 @@ Or<ExitStatus> run(Words const& words)
         option(abi::MachineOption::trust_guests);
     if (words.verbose)
         option(abi::MachineOption::verbose);
+    TRY(check_output(words.log, plan, words.memory));      // where no file is the configuration, that is no file's name
+    if (!words.keep.empty())
+        TRY(check_output(fs::path{words.keep} / "disk.img", plan, words.memory));
     auto const manifest = TRY(make_manifest(plan));
     auto const drives = TRY(LockedDrives::lock(manifest.drives));
     auto log = TRY(open_log(words.log));
