@@ -123,11 +123,12 @@ void other_cpu_main(kennel::Cpu* cpu)
     host_paging().use();
     load_tables(*cpu);
     enable_apic(*cpu);
-    xsetbv(0, host_features().xcr0);
-    if (char const* why = enter_vmx_root(*cpu->machine, *cpu)) {
+    u64 const states = host_features().xcr0;           // guests find what the boot CPU has
+    if (char const* why = (cpuid(0xd).eax & states) != states ? "it lacks extended states" : enter_vmx_root(*cpu->machine, *cpu)) {
         log_line("cpu ", cpu->index, " is left out: ", std::string_view{why});
         halt_for_ever();
     }
+    xsetbv(0, states);
     // Ordering: release: who sees it online sees it complete.
     cpu->shared.online.store(true, std::memory_order_release);
     while (!services_ready.load(std::memory_order_acquire))
