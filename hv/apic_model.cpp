@@ -62,7 +62,7 @@ std::optional<u64> ApicModel::read(u32 msr, u64 now) const
     }
     // Three sets of 256 bits, eight registers each, one behind the other.
     if (msr >= Register::in_service && msr < Register::requests + 8)
-        return msr < Register::trigger_mode ? in_service_.part(msr % 8) : (msr < Register::requests ? level_ : requests_).part(msr % 8);
+        return msr < Register::trigger_mode ? in_service_.part(msr % 8) : msr < Register::requests ? level_.part(msr % 8) : requests_.part(msr % 8);
     if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
         return lvt_[msr - Register::lvt_timer];
     return std::nullopt;

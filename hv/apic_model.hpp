@@ -13,10 +13,7 @@
 
 namespace kennel {
 
-// One instruction, for a value that is not 0; std::bit_width would ask first.
-inline u32 top_bit(u64 word) { return 63u ^ static_cast<u32>(__builtin_clzll(word)); }
-
-// One bit per vector, and one per word of 64 vectors that has any: the highest is found by two bit scans.
+// One bit per vector, and one per word of 64 vectors that has any.
 class VectorSet {
 public:
     void set(u8 vector)
@@ -31,11 +28,6 @@ public:
         used_ &= ~(u32{word == 0} << (vector / 64));
     }
     bool empty() const { return used_ == 0; }
-    u8   highest() const                                // not of an empty set
-    {
-        u32 const word = top_bit(used_);
-        return static_cast<u8>(word * 64 + top_bit(words_[word]));
-    }
     u32  part(u32 n) const { return static_cast<u32>(words_[n / 2] >> (32 * (n % 2))); }   // vectors 32n to 32n + 31
 
 private:
@@ -43,13 +35,14 @@ private:
     u32 used_ = 0;
 };
 
-// The vectors in service. Each one interrupted one of a lower class, so there is one of each class at most.
-class VectorStack {
+// Vectors in rising order, at most `most`: nearly always there is one or none, and the highest needs no search.
+template<u32 most> class VectorStack {
 public:
-    void push(u8 vector) { vectors_[++depth_] = vector; }
+    void push(u8 vector) { vectors_[++depth_] = vector; }              // above all others
+    void insert(u8 vector) { vector > top() ? push(vector) : insert_below(vector); }   // where it belongs, once
     void pop() { depth_--; }                                           // not of an empty one
     bool empty() const { return depth_ == 0; }
-    u8   priority() const { return vectors_[depth_] & 0xf0; }          // the last one's class; 0: none
+    u8   top() const { return vectors_[depth_]; }                      // the highest; 0: none
     u32  part(u32 n) const                                             // like VectorSet's
     {
         u32 bits = 0;
@@ -59,8 +52,20 @@ public:
     }
 
 private:
+    [[gnu::noinline]] void insert_below(u8 vector)
+    {
+        u32 place = depth_;
+        while (vectors_[place] > vector)
+            place--;
+        if (vectors_[place] == vector)
+            return;
+        for (u32 i = depth_++; i > place; i--)
+            vectors_[i + 1] = vectors_[i];
+        vectors_[place + 1] = vector;
+    }
+
     u32 depth_ = 0;
-    u8  vectors_[1 + 16] = {};                          // the first stands for none
+    u8  vectors_[1 + most] = {};                        // the first stands for none, below all others
 };
 
 // x2APIC MSRs. "x2APIC Register Address Space".
@@ -175,15 +180,13 @@ public:
     // The vector to deliver now, or -1: the highest request, if its class is above the processor's priority.
     int highest_pending() const
     {
-        if (requests_.empty())
-            return -1;
-        u8 const vector = requests_.highest();
+        u8 const vector = requests_.top();
         return (vector & 0xf0) > processor_priority_ ? vector : -1;
     }
     // The caller injects `vector`, which highest_pending() said; so nothing in service is above it.
     void deliver(u8 vector)
     {
-        requests_.clear(vector);
+        requests_.pop();
         in_service_.push(vector);
         processor_priority_ = vector & 0xf0;
     }
@@ -208,7 +211,7 @@ private:
     // "Processor Priority Register (PPR)": the higher of the task's priority and the class in service.
     void update_priority()
     {
-        u8 const serving = in_service_.priority();
+        u8 const serving = in_service_.top() & 0xf0;
         processor_priority_ = task_priority_ >= serving ? task_priority_ : serving;
     }
     void publish_deadline() { deadline_ = Masked::get(lvt_[timer]) ? no_deadline : expiry_; }
@@ -216,7 +219,7 @@ private:
 
     void request(u8 vector, bool level)
     {
-        requests_.set(vector);
+        requests_.insert(vector);
         if (level) [[unlikely]]
             level_.set(vector);
         else if (!level_.empty()) [[unlikely]]
@@ -235,8 +238,9 @@ private:
     void raise(u32 lvt_index);
     void report_error(u32 bits);
 
-    VectorSet requests_, level_;                        // IRR, TMR
-    VectorStack in_service_;                            // ISR
+    VectorStack<0x100 - first_legal_vector> requests_;  // IRR
+    VectorStack<16> in_service_;                        // ISR: each interrupted one of a lower class, so there is one of each at most
+    VectorSet level_;                                   // TMR
     u8   task_priority_ = 0, processor_priority_ = 0;
     u32  id_ = 0;
     u32  lvt_[lvt_count] = {};
