@@ -73,23 +73,18 @@ Answer Service::wait_for_more()
 void Service::take_events()
 {
     // Ordering: acquire pairs with hv's release: the bit lies there before the summary says so.
-    u64 words = __atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE);
-    constexpr u64 own_words = (1u << Guest::first_event_word) - 1;
-    u64 const pending = words & own_words ? take_own_events(words) : 0;
-    for (words >>= Guest::first_event_word; words; words &= words - 1) {
-        u32 const word = static_cast<u32>(__builtin_ctzll(words));
+    u64 const words = __atomic_exchange_n(&events_.summary, 0, __ATOMIC_ACQUIRE);
+    for (u64 rest = words >> Guest::first_event_word; rest; rest &= rest - 1) {
+        u32 const word = static_cast<u32>(__builtin_ctzll(rest));
         serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
     }
-    if (pending & bit(Event::clock)) [[unlikely]]
-        clock_came();
-    if (index_ == 0 && shared_.drives.in_use())
-        serve_drives(pending);
-    if (index_ == 0 && shared_.networks.clock_changed()) [[unlikely]]
-        set_clock(shared_.networks.deadline());
+    constexpr u64 own_words = (1u << Guest::first_event_word) - 1;
+    if ((words & own_words) || (index_ == 0 && (shared_.drives.take_wake() || shared_.networks.clock_changed()))) [[unlikely]]
+        take_own_events(words);
 }
 
-// All but doorbells and what follows from them: kept apart, so that a doorbell's way is short.
-[[gnu::noinline]] u64 Service::take_own_events(u64 words)
+// All but doorbells, and what follows from them for vCPU 0: kept apart, so that a doorbell's way is short.
+[[gnu::noinline]] void Service::take_own_events(u64 words)
 {
     u64 const pending = __atomic_exchange_n(&events_.pending[0], 0, __ATOMIC_ACQUIRE);
     if (pending & bit(Event::plan_ready))
@@ -114,7 +109,12 @@ void Service::take_events()
         disks_completed(__atomic_exchange_n(&events_.pending[word], 0, __ATOMIC_ACQUIRE));
     if (pending & bit(Event::wire))
         set_clock(shared_.networks.serve_wire(log_));
-    return pending;
+    if (pending & bit(Event::clock)) [[unlikely]]
+        clock_came();
+    if (index_ == 0 && shared_.drives.in_use())
+        serve_drives(pending);
+    if (index_ == 0 && shared_.networks.clock_changed())
+        set_clock(shared_.networks.deadline());
 }
 
 // ---- devices ----
@@ -128,23 +128,21 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
         if (!guest) [[unlikely]]
             continue;
         u32 const device = which % VirtioDevices::events / Transport::most_queues;
-        remember(*guest, device, guest->platform.virtio.kicked(device, which % Transport::most_queues));
+        if (auto const rest = guest->platform.virtio.kicked(device, which % Transport::most_queues); rest.changed) [[unlikely]]
+            remember(*guest, device, rest);
         if (guest->has_console && guest->console.take_output_mark()) [[unlikely]]
             output_of(*guest);
     }
 }
 
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
-void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest)
+void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest rest)
 {
-    if (rest.changed) [[unlikely]] {
-        u32 const event = guest.platform.virtio.event_of(device, 0);
-        u64& busy = events_.busy[event / 64];
-        u64 const mask = 1ull << event % 64;
-        __atomic_store_n(&busy, rest.in_flight ? busy | mask : busy & ~mask, __ATOMIC_RELAXED);
-    }
-    if (rest.continue_at != ~0ull) [[unlikely]]
-        set_clock(rest.continue_at ? rest.continue_at : turns_.next());
+    u32 const event = guest.platform.virtio.event_of(device, 0);
+    u64& busy = events_.busy[event / 64];
+    u64 const mask = 1ull << event % 64;
+    __atomic_store_n(&busy, rest.in_flight ? busy | mask : busy & ~mask, __ATOMIC_RELAXED);
+    set_clock(rest.continue_at ? rest.continue_at : turns_.next());
 }
 
 void Service::disks_completed(u64 pending)
@@ -156,7 +154,8 @@ void Service::disks_completed(u64 pending)
 void Service::disk_completed(Disk& disk)
 {
     Guest& guest = *shared_.plan.guests[disk.guest];
-    remember(guest, disk.device, guest.platform.virtio.completed(disk.device));
+    if (auto const rest = guest.platform.virtio.completed(disk.device); rest.changed)
+        remember(guest, disk.device, rest);
     if (guest.state == GuestState::ending && !guest.platform.virtio.in_flight())
         ended(guest, guest.end);
 }

@@ -67,13 +67,13 @@ private:
     void power_off_if_done();
 
     void take_events();
-    u64  take_own_events(u64 words);
+    void take_own_events(u64 words);
     Answer wait_for_more();
     void serve_drives(u64 channels);
     void clock_came();
     void set_clock(u64 deadline);
     void serve_doorbells(u32 first_guest, u64 pending);
-    void remember(Guest const& guest, u32 device, VirtioDevices::Rest const& rest);
+    void remember(Guest const& guest, u32 device, VirtioDevices::Rest rest);
     void disks_completed(u64 pending);
     void disk_completed(Disk& disk);
     void output_of(Guest& guest);

@@ -103,7 +103,7 @@ void acknowledge_interrupt(Machine& machine, Interrupt& interrupt)
 [[gnu::always_inline]] abi::Status raise_message(Cpu& here, Partition& guest, u64 address, u64 data)
 {
     // SDM, "Message Address Register Format": 0xFEE in bits 31:20, destination in 19:12, destination mode in bit 2.
-    if ((address & ~0xf'ffffull) != 0xfee0'0000 || ((data >> 8) & 7) > 1 || (data & 0xff) < 16) [[unlikely]]
+    if (address >> 20 != 0xfee || ((data >> 8) & 7) > 1 || (data & 0xff) < 16) [[unlikely]]
         return abi::Status::bad_argument;
     u32 const destination = (address >> 12) & 0xff;
     bool const logical = (address >> 2) & 1;

@@ -141,6 +141,7 @@ bool AtaChannel::read_now(u32 unit, SectorRange const& range, u8* to)
 
 void AtaChannel::wake(DriveSlice& slice)
 {
+    was_woken_ = true;
     if (&slice == serving_ || slice.turn_.is_linked())
         return;
     turns_.push_back(slice);

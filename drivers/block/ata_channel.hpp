@@ -14,6 +14,7 @@
 #include "drivers/block/ata_identity.hpp"
 #include "drivers/block/drive_slice.hpp"
 #include "drivers/block/prd.hpp"
+#include <utility>
 
 namespace kennel::service {
 
@@ -42,6 +43,8 @@ public:
 
     // A slice has a request where it had none.
     void wake(DriveSlice& slice);
+    // That was so since this was asked last: deadline() may be another, and there may be news.
+    bool take_wake() { return std::exchange(was_woken_, false); }
     void interrupt();
     void timer(u64 now);                              // at, or some time after, deadline()
     u64  deadline() const { return state_ == State::idle || state_ == State::failed ? ~0ull : deadline_; }
@@ -97,6 +100,7 @@ private:
     u32         attempt_ = 0, resets_ = 0;            // of this command
     u64         patience_ = 0, deadline_ = 0, reset_limit_ = 0;
     Counters    counters_;
+    bool        was_woken_ = false;
 
     friend class DriveSlice;
     List<DriveSlice, &DriveSlice::turn_> turns_;

@@ -30,6 +30,8 @@ public:
     void interrupt(u32 channel, Log& log) { channels_[channel].channel.interrupt(); report(log); }
     void timer(u64 now, Log& log);
     u64  deadline() const { return std::min(channels_[0].channel.deadline(), channels_[1].channel.deadline()); }
+    // A slice had a request where it had none: deadline() may be another, and there may be news.
+    bool take_wake() { return channels_[0].channel.take_wake() || channels_[1].channel.take_wake(); }
 
     // A slice with completions its guest was not told of; null: no more.
     DriveSlice* take_news()

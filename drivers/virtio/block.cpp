@@ -2,7 +2,6 @@
 //
 // See block.hpp.
 #include "drivers/virtio/block.hpp"
-#include <utility>
 
 namespace kennel::service {
 
@@ -32,10 +31,9 @@ struct Configuration {
 };
 static_assert(sizeof(Configuration) == 64 && offsetof(Configuration, writeback) == 32 && offsetof(Configuration, zeroes_may_unmap) == 56);
 
-// "Device Operation": struct virtio_blk_req, and what discard and write zeroes carry.
-struct Header { u32 type, reserved; u64 sector; };
+// "Device Operation": what discard and write zeroes carry.
 struct Clearing { u64 sector; u32 count, flags; };
-static_assert(sizeof(Header) == 16 && sizeof(Clearing) == 16);
+static_assert(sizeof(Clearing) == 16);
 
 enum class Type : u32 { read = 0, write = 1, flush = 4, get_id = 8, discard = 11, write_zeroes = 13 };
 constexpr u32 unmap_flag = 1;
@@ -60,7 +58,7 @@ VirtioBlock::VirtioBlock(Medium medium, std::string_view serial)
                  .queue_size = Queue::most, .writable_config = has_cache(medium.properties()) ? 1ull << offsetof(Configuration, writeback) : 0}},
       medium_{std::as_const(medium)}
 {
-    __builtin_memcpy(serial_, serial.data(), std::min<usize>(serial.size(), serial_bytes));
+    __builtin_memcpy(serial_.data(), serial.data(), std::min<usize>(serial.size(), serial_bytes));
 }
 
 void VirtioBlock::power_on()
@@ -110,8 +108,10 @@ void VirtioBlock::changed(Transport::Change change)
 void VirtioBlock::completed()
 {
     while (auto const completion = medium_.take_completion()) {
-        in_flight_--;
-        settle(slots_[completion->token()], completion->status);
+        has_changed_ |= --in_flight_ == 0;
+        Slot& slot = slots_[completion->token()];
+        let_go(slot);
+        settle(slot, completion->status);
     }
     if (transport.is_resetting())
         changed(Transport::Change::reset);
@@ -126,12 +126,13 @@ void VirtioBlock::serve()
         return;
     if (Slot* const slot = waiting_) {
         waiting_ = nullptr;
+        let_go(*slot);
         submit(*slot);
     }
-    moved_ = begun_ = 0;
+    moved_ = 0;
     left_over_ = false;
     do {
-        while (queue.has_more() && may_begin()) {
+        for (bool more = true; more && may_begin(); more = queue.has_more()) {
             Slot& slot = slots_[__builtin_ctz(free_)];
             Queue::Taken const taken = queue.take(slot.chain);
             if (taken != Queue::Taken::chain) [[unlikely]] {
@@ -141,8 +142,6 @@ void VirtioBlock::serve()
                 transport.break_down();
                 return;
             }
-            free_ &= ~(1u << number(slot));
-            begun_++;
             begin(slot);
         }
         if (queue.publish()) {
@@ -151,14 +150,15 @@ void VirtioBlock::serve()
         }
         // Where only a completion makes room for more, that will look.
     } while (may_begin() && queue.expect_kick());
-    if (moved_ >= bytes_at_once || begun_ >= requests_at_once) [[unlikely]]
-        left_over_ = queue.expect_kick();
+    if (moved_ >= bytes_at_once) [[unlikely]]
+        has_changed_ |= left_over_ = queue.expect_kick();
 }
 
 void VirtioBlock::begin(Slot& slot)
 {
     counters_.requests++;
-    u8 status = ok;
+    moved_ += request_worth;
+    u8 status = io_error;
     slot.written = 0;
     slot.flush_next = false;
     if (parse(slot, status))
@@ -171,9 +171,8 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
 {
     // The status is the last byte that is ours to write, however the driver cut its buffers: "Message Framing".
     auto input = slot.chain.input(), output = slot.chain.output();
-    slot.status = nullptr;
-    status = io_error;
     if (slot.chain.outside || output.empty()) {
+        slot.status = nullptr;
         counters_.malformed++;
         return false;
     }
@@ -181,29 +180,26 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
     slot.status = last.data + --last.size;
     if (last.size == 0)
         output = output.first(output.size() - 1);
-    Header header;
-    if (!take_front(input, header)) {
+    if (!take_front(input, slot.header)) {
         counters_.malformed++;
         return false;
     }
     BlockProperties const& medium = medium_.properties();
     std::optional<BlockRequest> request;
-    switch (static_cast<Type>(header.type)) {
+    switch (static_cast<Type>(slot.header.type)) {
     case Type::read:
-        if (total_bytes(output) <= most_bytes)
-            request = BlockRequest::transfer(medium, BlockOperation::read, header.sector, output, number(slot));
-        slot.written = request ? static_cast<u32>(request->range().bytes()) : 0;
+        request = BlockRequest::transfer(medium, BlockOperation::read, slot.header.sector, output, number(slot));
         break;
     case Type::write:
-        if (!medium.read_only && total_bytes(input) <= most_bytes)
-            request = BlockRequest::transfer(medium, BlockOperation::write, header.sector, input, number(slot));
+        if (!medium.read_only)
+            request = BlockRequest::transfer(medium, BlockOperation::write, slot.header.sector, input, number(slot));
         slot.flush_next = medium.write_back && !writes_back();
         break;
     case Type::flush:
         request = BlockRequest::flush(number(slot));
         break;
     case Type::get_id:
-        slot.written = put_front(output, serial_, serial_bytes);
+        slot.written = put_front(output, serial_);
         status = ok;
         return false;
     case Type::discard:
@@ -217,15 +213,17 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
         status = unsupported;
         return false;
     }
-    if (!request) {
+    if (!request || request->range().bytes() > most_bytes) {
         counters_.malformed++;
         return false;
     }
     slot.request = *request;
+    if (request->operation() == BlockOperation::read)
+        slot.written = static_cast<u32>(request->range().bytes());
     return true;
 }
 
-u8 VirtioBlock::parse_clearing(Slot& slot, BlockOperation operation, std::span<Segment> input)
+[[gnu::noinline]] u8 VirtioBlock::parse_clearing(Slot& slot, BlockOperation operation, std::span<Segment> input)
 {
     BlockProperties const& medium = medium_.properties();
     bool const is_discard = operation == BlockOperation::discard;
@@ -259,10 +257,12 @@ void VirtioBlock::submit(Slot& slot)
         settle(slot, submission.status);
         break;
     case Submission::State::pending:
-        in_flight_++;
+        has_changed_ |= in_flight_++ == 0;
+        hold(slot);
         break;
     case Submission::State::busy:
         waiting_ = &slot;
+        hold(slot);
         break;
     }
 }
@@ -284,12 +284,14 @@ void VirtioBlock::settle(Slot& slot, BlockStatus status)
 void VirtioBlock::finish(Slot& slot, u8 status)
 {
     // "Device Requirements: Used Ring": bytes written from the front on. Of a request that failed only the status is sure.
-    if (!transport.is_resetting()) {
-        if (slot.status)
-            __atomic_store_n(slot.status, status, __ATOMIC_RELAXED);
-        transport.queue(0).give_back(slot.chain.head, slot.status ? slot.written + 1 : 0);
+    if (transport.is_resetting())
+        return;
+    u32 written = 0;
+    if (u8* const place = slot.status) [[likely]] {
+        written = slot.written + 1;
+        __atomic_store_n(place, status, __ATOMIC_RELAXED);
     }
-    free_ |= 1u << number(slot);
+    transport.queue(0).give_back(slot.chain.head, written);
 }
 
 } // namespace kennel::service

@@ -57,7 +57,7 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
     }
     if (auto* const card = std::get_if<VirtioNet*>(&entries_[number].device)) {
         (*card)->kicked(queue);
-        return {(*card)->continue_at(), false};
+        return {(*card)->continue_at(), false, (*card)->continue_at() != ~0ull};
     }
     entries_[number].on([&](auto& device) {
         if constexpr (requires { device.kicked(queue); })

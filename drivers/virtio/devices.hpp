@@ -76,7 +76,7 @@ public:
     DeviceCounters counters(u32 number) const;        // number < count()
 
     // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing. -> what is left of it.
-    struct Rest { u64 continue_at = ~0ull; bool in_flight = false, changed = false; };   // changed: in_flight is another than last time
+    struct Rest { u64 continue_at = ~0ull; bool in_flight = false, changed = false; };   // changed: there is something to remember
     Rest kicked(u32 number, u32 queue);
     Rest completed(u32 number);
     // A medium still moves bytes of the guest's RAM.
@@ -108,7 +108,7 @@ private:
     void   carry_out(Entry& entry, Transport::Change change);
     VirtioPmem* find_pmem(u64 address) const;
     static u64  continue_at(Entry const& entry);
-    static Rest rest_of(VirtioBlock& block) { return {block.continue_at(), block.in_flight(), block.take_in_flight_change()}; }
+    static Rest rest_of(VirtioBlock& block) { return block.take_change() ? Rest{block.continue_at(), block.in_flight(), true} : Rest{}; }
 
     Entry entries_[most];
     u32   count_ = 0;

@@ -229,14 +229,14 @@ u64 VirtioNet::send(Chain& chain)
     };
     Header header;
     net::EthernetHeader ethernet;
-    if (chain.outside || !take_front(input, &header, sizeof header))
+    if (chain.outside || !take_front(input, header))
         return drop(Drop::bad_header);
     u64 const size = total_bytes(input);
     if (size < sizeof ethernet)
         return drop(Drop::runt);
     if (size > net::max_frame || (header.segmentation == 0 && size > mtu_ + link_overhead))
         return drop(Drop::oversized);
-    take_front(input, &ethernet, sizeof ethernet);
+    take_front(input, ethernet);
     auto const offload = offload_of(header);
     Frame frame{.head = {reinterpret_cast<u8 const*>(&ethernet), sizeof ethernet}, .rest = input, .skip = 0, .size = static_cast<u32>(size), .offload = {}};
     if (offload)

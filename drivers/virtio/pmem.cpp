@@ -46,7 +46,7 @@ u32 VirtioPmem::flush(Chain& chain)
             answer = failed;
         }
     }
-    return put_front(chain.output(), &answer, sizeof answer);
+    return put_front(chain.output(), answer);
 }
 
 void VirtioPmem::kicked()

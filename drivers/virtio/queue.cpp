@@ -6,12 +6,12 @@
 
 namespace kennel::service {
 
-bool take_front(std::span<Segment>& pieces, void* to, u32 bytes)
+[[gnu::noinline]] std::span<Segment> take_front(std::span<Segment> pieces, void* to, u32 bytes)
 {
     u8* place = static_cast<u8*>(to);
     while (bytes) {
         if (pieces.empty())
-            return false;
+            return {};
         Segment& front = pieces.front();
         u32 const part = std::min(bytes, front.size);
         __builtin_memcpy(place, front.data, part);
@@ -22,10 +22,10 @@ bool take_front(std::span<Segment>& pieces, void* to, u32 bytes)
         if (front.size == 0)
             pieces = pieces.subspan(1);
     }
-    return true;
+    return pieces;
 }
 
-u32 put_front(std::span<Segment const> pieces, void const* from, u32 bytes)
+[[gnu::noinline]] u32 put_front(std::span<Segment const> pieces, void const* from, u32 bytes)
 {
     u32 done = 0;
     for (Segment const& piece : pieces) {
@@ -63,7 +63,7 @@ bool Queue::start(GuestMemory const& memory, bool event_index)
     if (descriptors.empty() || available.empty() || used.empty())
         return false;
     memory_ = &memory;
-    part_ = memory.parts().front();
+    first_ = {memory.parts().front().host, memory.parts().front().size};
     descriptors_ = descriptors.data();
     available_ = available.data();
     used_ = used.data();
@@ -81,56 +81,67 @@ wire::Descriptor Queue::load_descriptor(u8 const* table, u32 index)
     return {low, static_cast<u32>(high), static_cast<u16>(high >> 32), static_cast<u16>(high >> 48)};
 }
 
-// A buffer that is not all in the first part of the guest's RAM.
-[[gnu::noinline]] void Queue::add_in_pieces(Chain& chain, wire::Descriptor const& descriptor, bool is_output) const
+// A buffer that is not all in the first part of the guest's RAM. -> how many pieces the chain has now.
+[[gnu::noinline]] u32 Queue::add_in_pieces(Chain& chain, u32 count, wire::Descriptor descriptor) const
 {
     u64 address = descriptor.address;
     u32 rest = descriptor.length;
-    while (rest && !chain.outside) {
+    while (rest) {
         auto const piece = memory_->piece(address, rest);
-        if (piece.empty() || chain.count == Chain::most_pieces) {
+        if (piece.empty() || count == Chain::most_pieces) {
             chain.outside = true;
             break;
         }
-        chain.pieces[chain.count++] = {piece.data(), static_cast<u32>(piece.size())};
-        chain.readable += !is_output;
+        chain.pieces[count++] = {piece.data(), static_cast<u32>(piece.size())};
         address += piece.size();
         rest -= static_cast<u32>(piece.size());
     }
+    return count;
 }
 
-Queue::Taken Queue::follow(Chain& chain, u8 const* table, u32 size, u32 first)
+// The table a descriptor of `table` refers to; empty: it must not, or that is not the guest's RAM. "Indirect Descriptors".
+[[gnu::noinline]] std::span<u8 const> Queue::find_indirect(u8 const* table, wire::Descriptor descriptor) const
 {
-    // No chain is longer than the queue ("Indirect Descriptors"), so a loop ends here, too.
-    u32 index = first;
-    for (u32 left = setup.size; left; left--) {
-        if (index >= size)
-            return break_down();
-        wire::Descriptor const descriptor = load_descriptor(table, index);
+    // Only as the last of the queue's own table, and never inside another.
+    if (table != descriptors_ || (descriptor.flags & wire::descriptor::next) || descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
+        return {};
+    return memory_->span(descriptor.address, descriptor.length);
+}
+
+// Apart from take(), which is inlined where it finds nothing most of the time.
+[[gnu::noinline]] Queue::Taken Queue::follow(Chain& chain)
+{
+    u8 const* table = descriptors_;
+    u32 size = setup.size, left = size, index = chain.head, count = 0, readable = 0;
+    // No chain is longer than its table, so a loop ends here, too.
+    while (index < size && left--) {
+        wire::Descriptor descriptor = load_descriptor(table, index);
         if (descriptor.flags & wire::descriptor::indirect) [[unlikely]] {
-            // Only as the last of the queue's own table, and never inside another.
-            if (table != descriptors_ || (descriptor.flags & wire::descriptor::next) || descriptor.length == 0 ||
-                descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
-                return break_down();
-            auto const indirect = memory_->span(descriptor.address, descriptor.length);
-            if (indirect.empty())
-                return break_down();
-            return follow(chain, indirect.data(), descriptor.length / 16, 0);
+            auto const indirect = find_indirect(table, descriptor);
+            table = indirect.data();
+            size = left = static_cast<u32>(indirect.size()) / 16;
+            index = 0;
+            continue;
         }
         // A buffer to read behind one to write: "Message Framing" and "The Virtqueue Descriptor Table" forbid it, and no
         // device could tell which is which.
         bool const is_output = descriptor.flags & wire::descriptor::write;
-        if (!is_output && chain.count != chain.readable)
+        if (!is_output && count != readable)
             return break_down();
-        u64 const offset = descriptor.address - part_.guest;
-        if (offset < part_.size && descriptor.length <= part_.size - offset && chain.count < Chain::most_pieces && descriptor.length && !chain.outside) [[likely]] {
-            chain.pieces[chain.count++] = {part_.host + offset, descriptor.length};
-            chain.readable += !is_output;
+        if (descriptor.address < first_.size() && descriptor.length - 1ull < first_.size() - descriptor.address && count < Chain::most_pieces) [[likely]] {
+            chain.pieces[count++] = {first_.data() + descriptor.address, descriptor.length};
         } else {
-            add_in_pieces(chain, descriptor, is_output);
+            count = add_in_pieces(chain, count, descriptor);
+            if (chain.outside)
+                descriptor.flags = 0;             // nothing of it will be used, whatever follows
         }
-        if (!(descriptor.flags & wire::descriptor::next))
+        if (!is_output)
+            readable = count;
+        if (!(descriptor.flags & wire::descriptor::next)) {
+            chain.readable = static_cast<u16>(readable);
+            chain.count = static_cast<u16>(count);
             return Taken::chain;
+        }
         index = descriptor.next;
     }
     return break_down();
@@ -150,9 +161,8 @@ Queue::Taken Queue::take(Chain& chain)
     u16 const head = load16(available_ + wire::ring_entries + wire::available_entry * (next_ & mask_));
     next_++;
     chain.head = head;
-    chain.readable = chain.count = 0;
     chain.outside = false;
-    return follow(chain, descriptors_, setup.size, head);
+    return follow(chain);
 }
 
 void Queue::give_back(u16 head, u32 written)

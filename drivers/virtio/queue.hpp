@@ -28,9 +28,9 @@ struct Chain {
     std::span<Segment> output() { return {pieces + readable, static_cast<usize>(count - readable)}; }
 };
 
-// Moves `bytes` out of the front of the pieces, which become that much shorter. False: there is not so much.
-bool take_front(std::span<Segment>& pieces, void* to, u32 bytes);
-// The same for a header, which nearly always lies in a piece of its own.
+// Moves `bytes` out of the front of the pieces. -> what is left of them; with null data: there is not so much.
+std::span<Segment> take_front(std::span<Segment> pieces, void* to, u32 bytes);
+// The same for a header, which nearly always lies in a piece of its own. False: there is not so much.
 template<class T> bool take_front(std::span<Segment>& pieces, T& header)
 {
     if (!pieces.empty() && pieces.front().size == sizeof header) [[likely]] {
@@ -38,10 +38,19 @@ template<class T> bool take_front(std::span<Segment>& pieces, T& header)
         pieces = pieces.subspan(1);
         return true;
     }
-    return take_front(pieces, &header, sizeof header);
+    pieces = take_front(pieces, &header, sizeof header);
+    return pieces.data() != nullptr;
 }
 // Fills the front of the pieces with as much of `bytes` as there is room for. -> how much
 u32  put_front(std::span<Segment const> pieces, void const* from, u32 bytes);
+template<class T> u32 put_front(std::span<Segment const> pieces, T const& value)
+{
+    if (!pieces.empty() && pieces.front().size >= sizeof value) [[likely]] {
+        __builtin_memcpy(pieces.front().data, &value, sizeof value);
+        return sizeof value;
+    }
+    return put_front(pieces, &value, sizeof value);
+}
 u64  total_bytes(std::span<Segment const> pieces);
 
 class Queue {
@@ -88,8 +97,9 @@ private:
     static u16  load16(u8 const* at) { return __atomic_load_n(reinterpret_cast<u16 const*>(at), __ATOMIC_RELAXED); }
     static wire::Descriptor load_descriptor(u8 const* table, u32 index);
 
-    void  add_in_pieces(Chain& chain, wire::Descriptor const& descriptor, bool is_output) const;
-    Taken follow(Chain& chain, u8 const* table, u32 size, u32 first);
+    u32   add_in_pieces(Chain& chain, u32 count, wire::Descriptor descriptor) const;
+    std::span<u8 const> find_indirect(u8 const* table, wire::Descriptor descriptor) const;
+    Taken follow(Chain& chain);                       // from its head on
     // What the driver says about interrupts: one of both, as it took the event index or not.
     bool  wants_interrupts() const { return !(load16(available_ + wire::ring_flags) & wire::available_no_interrupt); }
     u16   event_asked_for() const { return load16(available_ + wire::ring_entries + wire::available_entry * setup.size); }
@@ -99,7 +109,7 @@ private:
     Taken break_down() { state_ = State::broken; return Taken::broken; }
 
     GuestMemory const* memory_ = nullptr;
-    GuestMemory::Part part_{};                        // the first part of it: nearly every buffer lies in there
+    std::span<u8> first_;                             // the part of it that begins at 0: nearly every buffer lies in there
     u8 const* descriptors_ = nullptr;
     u8 const* available_ = nullptr;
     u8*       used_ = nullptr;

@@ -106,7 +106,7 @@ struct Guest {
         ram.remember();
         u64 const requests = block.counters().requests, sectors = storage.memory.counters().sectors_read + storage.memory.counters().sectors_written;
         act();
-        demand(block.counters().requests - requests <= VirtioBlock::requests_at_once + VirtioBlock::depth);
+        demand(block.counters().requests - requests <= VirtioBlock::bytes_at_once / VirtioBlock::request_worth + VirtioBlock::depth);
         demand((storage.memory.counters().sectors_read + storage.memory.counters().sectors_written - sectors) * sector_bytes <= VirtioBlock::bytes_at_once + VirtioBlock::most_bytes);
         if (driver.sane)
             ram.for_each_change([&](u64 at) { demand(driver.allows(at)); });
