@@ -99,11 +99,10 @@ wire::Descriptor Queue::load_descriptor(u8 const* table, u32 index)
     return count;
 }
 
-// The table a descriptor of `table` refers to; empty: it must not, or that is not the guest's RAM. "Indirect Descriptors".
-[[gnu::noinline]] std::span<u8 const> Queue::find_indirect(u8 const* table, wire::Descriptor descriptor) const
+// The table that a descriptor of the queue's own refers to; empty: it must not, or that is not the guest's RAM. "Indirect Descriptors".
+[[gnu::noinline]] std::span<u8 const> Queue::find_indirect(wire::Descriptor descriptor) const
 {
-    // Only as the last of the queue's own table, and never inside another.
-    if (table != descriptors_ || (descriptor.flags & wire::descriptor::next) || descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
+    if ((descriptor.flags & wire::descriptor::next) || descriptor.length % 16 || descriptor.length / 16 > setup.size || descriptor.address % 8)
         return {};
     return memory_->span(descriptor.address, descriptor.length);
 }
@@ -113,11 +112,15 @@ wire::Descriptor Queue::load_descriptor(u8 const* table, u32 index)
 {
     u8 const* table = descriptors_;
     u32 size = setup.size, left = size, index = chain.head, count = 0, readable = 0;
+    bool is_inside = false;                           // an indirect table, which may lie anywhere, even where the queue's own does
     // No chain is longer than its table, so a loop ends here, too.
     while (index < size && left--) {
         wire::Descriptor descriptor = load_descriptor(table, index);
         if (descriptor.flags & wire::descriptor::indirect) [[unlikely]] {
-            auto const indirect = find_indirect(table, descriptor);
+            if (is_inside)
+                return break_down();
+            is_inside = true;
+            auto const indirect = find_indirect(descriptor);
             table = indirect.data();
             size = left = static_cast<u32>(indirect.size()) / 16;
             index = 0;

@@ -98,7 +98,7 @@ private:
     static wire::Descriptor load_descriptor(u8 const* table, u32 index);
 
     u32   add_in_pieces(Chain& chain, u32 count, wire::Descriptor descriptor) const;
-    std::span<u8 const> find_indirect(u8 const* table, wire::Descriptor descriptor) const;
+    std::span<u8 const> find_indirect(wire::Descriptor descriptor) const;
     Taken follow(Chain& chain);                       // from its head on
     // What the driver says about interrupts: one of both, as it took the event index or not.
     bool  wants_interrupts() const { return !(load16(available_ + wire::ring_flags) & wire::available_no_interrupt); }

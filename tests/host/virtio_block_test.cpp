@@ -155,6 +155,7 @@ TEST_CASE("virtio: a broken chain stops the queue until a reset, and nothing is 
         {"an indirect table outside RAM", [](Machine& m) { m.describe(0, ram_bytes - 16, 32, descriptor::indirect), m.make_available(0); }},
         {"an indirect table in an indirect table", [](Machine& m) {
              m.put(0x6000, Descriptor{0x7000, 16, descriptor::indirect, 0}), m.describe(0, 0x6000, 16, descriptor::indirect), m.make_available(0); }},
+        {"an indirect table that is the queue's own", [](Machine& m) { m.describe(0, descriptors_at, 16, descriptor::indirect), m.make_available(0); }},
         {"a chain longer than the queue", [](Machine& m) {
              for (u16 i = 0; i < 16; i++)
                  m.put(0x6000 + 16u * i, Descriptor{header_at, 1, descriptor::next, static_cast<u16>((i + 1) % 16)});

@@ -164,6 +164,7 @@ void break_indirect(Test& test)
 
     struct { char const* what; u64 address; u32 length; u16 flags; } const wrong[] = {
         {"indirect and next", address_of(table), 48, indirect | next},
+        {"an indirect table that is the queue's own", address_of(d), 48, indirect},
         {"an indirect table of 0", address_of(table), 0, indirect},
         {"an indirect table of 40 bytes", address_of(table), 40, indirect},
         {"an indirect table longer than the queue", address_of(table), (size + 1) * 16, indirect},
