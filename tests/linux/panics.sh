@@ -79,7 +79,8 @@ part_panic() {
 
     # Three CPUs. On CPU 2 a guest spins; where a guest of CPU 1 ends, hv says "alive" for ever; where one of CPU 0 ends, it sends an
     # NMI to CPU 2 and to itself, and then takes its machine-check vector, since no emulator has the real thing. All must stop.
-    # What CPU 1 says falls into the middle of CPU 0's pauses.
+    # What CPU 1 says falls into the middle of CPU 0's pauses. Its guest has more memory to be cleared, so that it ends when the others have
+    # started: that takes an answer of each CPU, and CPU 1 gives none any more then.
     local copy
     copy=$(poked machine-check kennel::stop_vcpu <<< "
         mov \$0x802, %ecx               # whose APIC is it?
@@ -108,7 +109,7 @@ part_panic() {
         int \$18") || return
     start panic-machine-check 120 --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" --machine="$(describe panic-machine-check '' \
         "$(guest spin 4m "$build/tests/machine/guests/spin.elf" cpu 2)" \
-        "$(guest alive 4m "$build/tests/machine/guests/triple_fault.elf" cpu 1)" \
+        "$(guest alive 128m "$build/tests/machine/guests/triple_fault.elf" cpu 1)" \
         "$(guest breaks 4m "$build/tests/machine/guests/triple_fault.elf" cpu 0)")"
     finish
     reported 'a machine check' 'machine check, error 0x0, cr2 0x0' stop_vcpu
