@@ -79,7 +79,7 @@ void Service::take_events()
         serve_doorbells(word * 2, __atomic_exchange_n(&events_.pending[Guest::first_event_word + word], 0, __ATOMIC_ACQUIRE));
     }
     constexpr u64 own_words = (1u << Guest::first_event_word) - 1;
-    if ((words & own_words) || (index_ == 0 && (shared_.drives.take_wake() || shared_.networks.clock_changed()))) [[unlikely]]
+    if ((words & own_words) || (index_ == 0 && (shared_.drives.was_woken() || shared_.networks.clock_changed()))) [[unlikely]]
         take_own_events(words);
 }
 
@@ -130,19 +130,19 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
         u32 const device = which % VirtioDevices::events / Transport::most_queues;
         if (auto const rest = guest->platform.virtio.kicked(device, which % Transport::most_queues); rest.changed) [[unlikely]]
             remember(*guest, device, rest);
-        if (guest->has_console && guest->console.take_output_mark()) [[unlikely]]
-            output_of(*guest);
     }
 }
 
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
-void Service::remember(Guest const& guest, u32 device, VirtioDevices::Rest rest)
+void Service::remember(Guest& guest, u32 device, VirtioDevices::Rest rest)
 {
     u32 const event = guest.platform.virtio.event_of(device, 0);
     u64& busy = events_.busy[event / 64];
     u64 const mask = 1ull << event % 64;
     __atomic_store_n(&busy, rest.in_flight ? busy | mask : busy & ~mask, __ATOMIC_RELAXED);
     set_clock(rest.continue_at ? rest.continue_at : turns_.next());
+    if (guest.has_console && guest.console.take_output_mark())
+        output_of(guest);
 }
 
 void Service::disks_completed(u64 pending)

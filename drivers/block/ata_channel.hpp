@@ -14,7 +14,6 @@
 #include "drivers/block/ata_identity.hpp"
 #include "drivers/block/drive_slice.hpp"
 #include "drivers/block/prd.hpp"
-#include <utility>
 
 namespace kennel::service {
 
@@ -43,8 +42,9 @@ public:
 
     // A slice has a request where it had none.
     void wake(DriveSlice& slice);
-    // That was so since this was asked last: deadline() may be another, and there may be news.
-    bool take_wake() { return std::exchange(was_woken_, false); }
+    // That was so since forget_wake(): deadline() may be another, and there may be news.
+    bool was_woken() const { return was_woken_; }
+    void forget_wake() { was_woken_ = false; }
     void interrupt();
     void timer(u64 now);                              // at, or some time after, deadline()
     u64  deadline() const { return state_ == State::idle || state_ == State::failed ? ~0ull : deadline_; }

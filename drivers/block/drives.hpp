@@ -30,12 +30,14 @@ public:
     void interrupt(u32 channel, Log& log) { channels_[channel].channel.interrupt(); report(log); }
     void timer(u64 now, Log& log);
     u64  deadline() const { return std::min(channels_[0].channel.deadline(), channels_[1].channel.deadline()); }
-    // A slice had a request where it had none: deadline() may be another, and there may be news.
-    bool take_wake() { return channels_[0].channel.take_wake() || channels_[1].channel.take_wake(); }
+    // A slice had a request where it had none since news were taken: deadline() may be another, and there may be some.
+    bool was_woken() const { return channels_[0].channel.was_woken() || channels_[1].channel.was_woken(); }
 
     // A slice with completions its guest was not told of; null: no more.
     DriveSlice* take_news()
     {
+        for (Channel& each : channels_)
+            each.channel.forget_wake();
         DriveSlice* const slice = channels_[0].channel.take_news();
         return slice ? slice : channels_[1].channel.take_news();
     }

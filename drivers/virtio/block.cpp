@@ -56,14 +56,14 @@ u64 features_of(BlockProperties const& medium)
 VirtioBlock::VirtioBlock(Medium medium, std::string_view serial)
     : transport{{.type = wire::DeviceType::block, .class_code = 0x01'80'00, .features = features_of(medium.properties()), .queue_count = 1,
                  .queue_size = Queue::most, .writable_config = has_cache(medium.properties()) ? 1ull << offsetof(Configuration, writeback) : 0}},
-      medium_{std::as_const(medium)}
+      medium_{std::as_const(medium)}, properties_{medium.properties()}
 {
     __builtin_memcpy(serial_.data(), serial.data(), std::min<usize>(serial.size(), serial_bytes));
 }
 
 void VirtioBlock::power_on()
 {
-    BlockProperties const& medium = medium_.properties();
+    BlockProperties const& medium = properties_;
     u32 const blocks = medium.block_bytes / sector_bytes;
     Configuration const configuration{
         .capacity = medium.sectors, .size_max = most_segment_bytes, .seg_max = max_segments, .cylinders = 0, .heads = 0, .sectors = 0,
@@ -184,7 +184,7 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
         counters_.malformed++;
         return false;
     }
-    BlockProperties const& medium = medium_.properties();
+    BlockProperties const& medium = properties_;
     std::optional<BlockRequest> request;
     switch (static_cast<Type>(slot.header.type)) {
     case Type::read:
@@ -225,7 +225,7 @@ bool VirtioBlock::parse(Slot& slot, u8& status)
 
 [[gnu::noinline]] u8 VirtioBlock::parse_clearing(Slot& slot, BlockOperation operation, std::span<Segment> input)
 {
-    BlockProperties const& medium = medium_.properties();
+    BlockProperties const& medium = properties_;
     bool const is_discard = operation == BlockOperation::discard;
     Clearing clearing;
     if (medium.read_only || total_bytes(input) != sizeof clearing || !take_front(input, clearing)) {

@@ -73,6 +73,7 @@ private:
     bool may_begin() const { return free_ && !waiting_ && moved_ < bytes_at_once; }
 
     Medium           medium_;
+    BlockProperties const& properties_;               // the medium's: found once, as they stay what they are
     std::array<char, serial_bytes> serial_{};
     Counters         counters_;
     u32              in_flight_ = 0;

@@ -65,7 +65,7 @@ VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
         else
             device.kicked();
     });
-    return {};
+    return {.changed = true};
 }
 
 VirtioDevices::Rest VirtioDevices::completed(u32 number)

@@ -254,20 +254,19 @@ void Transport::send(Vector const& vector)
 
 void Transport::raise(u16 number)
 {
-    u32 const control = function_->read(msix_control, 2);
-    if (number >= recipe_.queue_count + 1 || !(control & msix_enable))
+    if (number > recipe_.queue_count)                 // one vector for each queue, and one for the configuration
         return;
     Vector& vector = vectors_[number];
-    if ((control & msix_mask) || vector.masked)
-        vector.pending = true;
-    else
+    u32 const control = function_->read(msix_control, 2);
+    if ((control & (msix_enable | msix_mask)) == msix_enable && !vector.masked) [[likely]]
         send(vector);
+    else if (control & msix_enable)
+        vector.pending = true;
 }
 
 void Transport::deliver_pending()
 {
-    u32 const control = function_->read(msix_control, 2);
-    if (!(control & msix_enable) || (control & msix_mask))
+    if ((function_->read(msix_control, 2) & (msix_enable | msix_mask)) != msix_enable)
         return;
     for (Vector& vector : vectors_)
         if (vector.pending && !vector.masked) {
