@@ -32,6 +32,17 @@ static_assert(sizeof(ArpPacket) == 28);
 constexpr net::MacAddress service_on(u32 network) { return net::MacAddress::from(0x024b'4e4c'0000 | network); }
 constexpr u32 subnet_of(u32 network) { return 0x0a4e'0000 | network << 8; }
 
+// The Internet checksum (RFC 1071) of an even number of bytes.
+inline u16 checksum(u8 const* bytes, u32 count)
+{
+    u32 sum = 0;
+    for (u32 i = 0; i < count; i += 2)
+        sum += static_cast<u32>(bytes[i] << 8 | bytes[i + 1]);
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<u16>(~sum);
+}
+
 template<u16 size> class NetDriver {
 public:
     static constexpr u16 receive_queue = 0, transmit_queue = 1;

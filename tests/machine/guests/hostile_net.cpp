@@ -120,17 +120,6 @@ void with_bad_chains(Verdict& verdict)
     verdict.that("a driver", card.begin());
 }
 
-// The Internet checksum (RFC 1071) of an even number of bytes.
-u16 checksum(u8 const* bytes, u32 count)
-{
-    u32 sum = 0;
-    for (u32 i = 0; i < count; i += 2)
-        sum += static_cast<u32>(bytes[i] << 8 | bytes[i + 1]);
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<u16>(~sum);
-}
-
 // A packet whose header is right, for the service; what it carries is nonsense.
 u32 packet_for_service(net::Protocol protocol, u16 port, u32 payload)
 {

@@ -20,17 +20,6 @@ BlockDriver<size> disk;
 alignas(16) u8 frame[bytes];
 alignas(4096) u8 data[256 * 1024];
 
-// RFC 1071, of words in the wire's order.
-u16 checksum(u8 const* from, u32 count)
-{
-    u32 sum = 0;
-    for (u32 i = 0; i < count; i += 2)
-        sum += static_cast<u32>(from[i] << 8 | from[i + 1]);
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<u16>(~sum);
-}
-
 // RFC 792, "Echo or Echo Reply Message": one of zeroes.
 void prepare_echo()
 {
