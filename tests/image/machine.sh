@@ -26,7 +26,7 @@ configure() { { cat "$here/../../docs/examples/bochsrc"; printf '%s\n' "$@"; } >
 # emulate SECONDS: starts it, as $emulator
 emulate() {
     rm -f "$work/disk.img.lock"
-    (cd "$work" && exec timeout --kill-after=5 "$1" "$bochs" "${words[@]}" > emulator.txt 2>&1 < /dev/null) & emulator=$!
+    (cd "$work" && TZ=UTC0UTC0 exec timeout --kill-after=5 "$1" "$bochs" "${words[@]}" > emulator.txt 2>&1 < /dev/null) & emulator=$!
 }
 stop_emulator() {
     kill "$emulator" 2> /dev/null
