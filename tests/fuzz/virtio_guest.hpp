@@ -104,8 +104,8 @@ inline ReadChain read_chain(GuestRam const& ram, u64 table, u32 entries, u32 lim
             return chain.broken = true, chain;
         if (length)
             (writable ? chain.output : chain.input).push_back({address, length});
-        if (!(flags & wire::descriptor::next) || !inside(address, length))
-            return chain;                             // behind RAM that does not exist nothing is looked at
+        if (!(flags & wire::descriptor::next) || (length && !inside(address, length)))
+            return chain;                             // behind RAM that does not exist nothing is looked at; an empty buffer is nowhere
         index = next;
     }
 }
