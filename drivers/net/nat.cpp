@@ -310,6 +310,19 @@ std::optional<Nat::Inside> Nat::inbound(std::span<u8> packet, usize available, u
     return inside;
 }
 
+// RFC 4787, "Hairpinning Behavior": the receiver sees our address and the sender's port there (REQ-9a), and the answer finds its entry by ours.
+std::optional<Nat::Inside> Nat::turn_round(std::span<u8> packet, usize available, Owner owner, Ipv4Address ours, u16 random, u64 now, NatDrop& why)
+{
+    why = outbound(packet, available, owner, ours, random, now);
+    if (why != NatDrop::none)
+        return std::nullopt;
+    auto const inside = inbound(packet, available, now, why);
+    if (!inside || inside->network == owner.network)
+        return inside;
+    why = NatDrop::unknown;
+    return std::nullopt;
+}
+
 // RFC 5508, "ICMP Error Packet Translation Behavior": it brings the head of a packet that we sent. The sum of that packet's header
 // stays as it was, its checksum included, so under the error's checksum only the port has changed. The checksum of its transport is left
 // as it is: most of what it covers is not there.

@@ -3,6 +3,7 @@
 // Network address translation (RFC 3022): guests' connections to the outside under the service's one address there, and forwards
 // of its ports to guests. IPv4 only: whole TCP and UDP packets, echo, and the errors that come back for them.
 //   guest -> outbound(packet) -> the wire -> inbound(packet) -> guest
+//   guest -> turn_round(packet) -> a guest of the same network, by a forward of our address
 // A connection takes an entry of a table that does not grow. Each owner has its share of it and, beyond that, loses its own oldest
 // connection. An entry belongs to one peer, so nothing comes in unasked. A forward takes none, whatever comes in. Nothing runs by
 // a clock: what is old is found when somebody needs an entry.
@@ -58,6 +59,9 @@ public:
     struct Inside { u32 network; Ipv4Address guest; };
     // A packet to our address. `unknown`: it is for no guest.
     std::optional<Inside> inbound(std::span<u8> packet, usize available, u64 now, NatDrop& why);
+    // A guest's packet to our address: out and in again, so that the answer takes the same way. `unknown`: it is for no guest of the
+    // sender's network; a forward is no way into another one.
+    std::optional<Inside> turn_round(std::span<u8> packet, usize available, Owner owner, Ipv4Address ours, u16 random, u64 now, NatDrop& why);
 
     NatCounters const& counters() const { return counters_; }
     u32 in_use() const { return in_use_; }

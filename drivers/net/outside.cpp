@@ -85,13 +85,20 @@ Delivery Stack::route_out(Interface& from, Frame const& frame)
         auto const header = read_header<Ipv4Header>(packet);
         Ipv4Address const destination{header ? u32{header->destination} : 0};
         auto const owner = header ? owner_of(from, {header->source}, held.ethernet().source) : std::nullopt;
-        if (!owner || !outside_.is_bound() || outside_.conflict || !is_global(destination) || is_inside(destination) || destination == outside_.address ||
-            destination == outside_.subnet.broadcast()) {
+        if (!owner || !outside_.is_bound() || outside_.conflict || !is_global(destination) || is_inside(destination) || destination == outside_.subnet.broadcast()) {
             unrouted_++;
             return Delivery::taken;
         }
-        if (nat_->outbound(packet, plain.size - sizeof(EthernetHeader), *owner, outside_.address, random16(), time_stamp()) == NatDrop::none)
-            send_outside(std::span{space}.first(held.head.size()), held, destination);
+        std::span<u8> const head = std::span{space}.first(held.head.size());
+        usize const available = plain.size - sizeof(EthernetHeader);
+        if (destination == outside_.address) {
+            NatDrop why;
+            if (auto const inside = nat_->turn_round(packet, available, *owner, outside_.address, random16(), time_stamp(), why))
+                send_inside(head, held, *inside);
+            unrouted_ += why == NatDrop::unknown;
+        } else if (nat_->outbound(packet, available, *owner, outside_.address, random16(), time_stamp()) == NatDrop::none) {
+            send_outside(head, held, destination);
+        }
         return Delivery::taken;
     });
 }
@@ -124,6 +131,16 @@ void Stack::send_outside(std::span<u8> head, Frame const& frame, Ipv4Address des
     wait_for_arp();
 }
 
+// `head`: the frame's own, to be changed.
+void Stack::send_inside(std::span<u8> head, Frame const& frame, Nat::Inside inside)
+{
+    Interface& to = *interfaces_[inside.network];
+    if (MacAddress const* const hardware = to.neighbours->hardware_of(inside.guest)) {
+        write_header(head, 0, EthernetHeader{*hardware, to.address, static_cast<u16>(EtherType::ipv4)});
+        to.part.forward(to.port, frame);
+    }
+}
+
 bool Stack::route_in(Frame const& frame)
 {
     u8 space[max_headers];
@@ -136,11 +153,7 @@ bool Stack::route_in(Frame const& frame)
     auto const inside = nat_->inbound(packet, frame.size - sizeof(EthernetHeader), time_stamp(), why);
     if (!inside)
         return why != NatDrop::unknown;
-    Interface& to = *interfaces_[inside->network];
-    if (MacAddress const* const hardware = to.neighbours->hardware_of(inside->guest)) {
-        write_header(head, 0, EthernetHeader{*hardware, to.address, static_cast<u16>(EtherType::ipv4)});
-        to.part.forward(to.port, held);
-    }
+    send_inside(head, held, *inside);
     return true;
 }
 

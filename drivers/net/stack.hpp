@@ -4,7 +4,7 @@
 // DNS servers behind it; and one outside, where the machine's card is, with an address by DHCP. TCP/IP is lwIP's; it and this live on
 // one vCPU of the service, the first.
 //   bridge -> receive -> lwIP -> DHCP or DNS -> lwIP -> bridge
-//                     -> route_out -> Nat -> the bridge outside -> the wire
+//                     -> route_out -> Nat -> the bridge outside -> the wire; to our own address there: to a forward's guest
 //   the wire -> receive -> route_in -> Nat -> the guest's bridge
 #pragma once
 #include "drivers/heap.hpp"
@@ -83,6 +83,7 @@ private:
     std::optional<Nat::Owner> owner_of(Interface const& from, Ipv4Address source, MacAddress hardware) const;
     bool     is_inside(Ipv4Address address) const;
     void     send_outside(std::span<u8> head, Frame const& frame, Ipv4Address destination);
+    void     send_inside(std::span<u8> head, Frame const& frame, Nat::Inside inside);
     void     ask_upstream(std::span<u8> question, DnsClient const& client);
     void     relay_dns(std::span<u8> answer);
     void     wait_for_arp();

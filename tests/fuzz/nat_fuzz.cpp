@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Packets of any kind through NAT, both ways. Whatever goes out comes from our address and from no port below NAT's but a forward's;
-// whatever comes in goes to a guest that opened it or that a forward names; headers stay right, and the table bounded.
+// whatever comes in goes to a guest that opened it or that a forward names, and from a guest to one of its own network only; headers stay
+// right, and the table bounded.
 #include "drivers/net/checksum.hpp"
 #include "drivers/net/nat.hpp"
 #include "tests/fuzz/input.hpp"
@@ -40,6 +41,8 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
                 header.protocol = protocols[shape >> 4 & 3];
             if (shape & 4)
                 (shape & 0x40 ? header.source : header.destination) = shape & 0x40 ? first_guest + header.hops % owners : ours;
+            if ((shape & 0x44) == 0x44 && header.service & 1)
+                header.destination = ours;            // it turns round
             header.checksum = 0;
             write_header(packet, 0, header);
             usize const bytes = (header.version_length & 15u) * 4;
@@ -51,7 +54,13 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         auto const before = read_ipv4(packet, packet.size());
         if (shape & 0x40) {
             u32 const owner = input.take<u8>() % owners;
-            if (nat->outbound(packet, packet.size(), {owner, owner}, {ours}, input.take<u16>(), now) == NatDrop::none) {
+            if (before && before->destination == Ipv4Address{ours}) {
+                NatDrop why;
+                if (auto const inside = nat->turn_round(packet, packet.size(), {owner, owner}, {ours}, input.take<u16>(), now, why)) {
+                    auto const after = read_ipv4(packet, packet.size());
+                    fuzz::demand(after && after->source == Ipv4Address{ours} && after->destination == inside->guest && after->hops + 2 == before->hops && inside->network == owner);
+                }
+            } else if (nat->outbound(packet, packet.size(), {owner, owner}, {ours}, input.take<u16>(), now) == NatDrop::none) {
                 auto const after = read_ipv4(packet, packet.size());
                 fuzz::demand(before && after && after->source == Ipv4Address{ours} && after->destination == before->destination && after->hops + 1 == before->hops);
                 if (after->protocol != 1) {

@@ -276,6 +276,57 @@ TEST_CASE("nat: a forward leads in and back, and takes no entry")
     CHECK(table.nat->in_use() == 0);
 }
 
+TEST_CASE("nat: a guest's packet to our address turns round to a forward's guest, and so does the answer")
+{
+    Table table;
+    REQUIRE(table.nat->add({Protocol::tcp, 2222, 0, {guest}, 22}));
+    REQUIRE(table.nat->add({Protocol::udp, 2222, 0, {guest}, 22}));
+    REQUIRE(table.nat->add({Protocol::tcp, 3333, 1, {guest}, 22}));
+    auto const turn = [&](Bytes& frame, Nat::Owner owner, NatDrop& why) {
+        return table.nat->turn_round(std::span{frame}.subspan(14), frame.size() - 14, owner, {ours}, table.random, table.now, why);
+    };
+    for (u32 const sender : {guest, other})
+        for (bool const is_tcp : {true, false}) {
+            CAPTURE(sender);
+            CAPTURE(is_tcp);
+            NatDrop why;
+            Nat::Owner const owner{sender - guest, 0};
+            Bytes frame = is_tcp ? tcp_packet(sender, 4000, ours, 2222, TcpHeader::syn, 33) : udp_packet(sender, 4000, ours, 2222, 33);
+            auto inside = turn(frame, owner, why);
+            REQUIRE(inside);
+            CHECK((inside->network == 0 && inside->guest == Ipv4Address{guest}));
+            CHECK((get32(frame, 26) == ours && get32(frame, 30) == guest));
+            CHECK(get16(frame, 36) == 22);
+            CHECK((header_is_right(frame) && transport_sum(frame) == 0xffff));
+            u32 const port = get16(frame, 34);
+            CHECK((port >= Nat::first_port && port < 49152));
+
+            Bytes answer = is_tcp ? tcp_packet(guest, 22, ours, port, TcpHeader::syn | TcpHeader::acknowledge) : udp_packet(guest, 22, ours, port);
+            inside = turn(answer, {0, 0}, why);
+            REQUIRE(inside);
+            CHECK((inside->network == 0 && inside->guest == Ipv4Address{sender}));
+            CHECK((get32(answer, 26) == ours && get32(answer, 30) == sender));
+            CHECK((get16(answer, 34) == 2222 && get16(answer, 36) == 4000));
+            CHECK((header_is_right(answer) && transport_sum(answer) == 0xffff));
+            // Nobody outside is its peer.
+            Bytes stranger = is_tcp ? tcp_packet(peer, 2222, ours, port, 0) : udp_packet(peer, 2222, ours, port);
+            CHECK(!table.in(stranger));
+        }
+    CHECK(table.nat->in_use() == 4);
+    NatDrop why = NatDrop::none;
+    Bytes elsewhere = tcp_packet(guest, 4000, ours, 3333, TcpHeader::syn);   // another network's
+    CHECK((!turn(elsewhere, {0, 0}, why) && why == NatDrop::unknown));
+    Bytes nowhere = tcp_packet(guest, 4000, ours, 80, TcpHeader::syn);
+    CHECK((!turn(nowhere, {0, 0}, why) && why == NatDrop::unknown));
+    Bytes asked = echo(guest, ours, 8, 7);
+    CHECK((!turn(asked, {0, 0}, why) && why == NatDrop::unknown));
+    Bytes last = tcp_packet(guest, 4000, ours, 2222, TcpHeader::syn);
+    last[22] = 2;                                      // out and in again are two
+    set16(last, 24, 0);
+    set16(last, 24, ~plain_sum(last, 14, 34) & 0xffff);
+    CHECK((!turn(last, {0, 0}, why) && why == NatDrop::hops));
+}
+
 TEST_CASE("nat: an error comes back to whose packet it is about")
 {
     Table table;

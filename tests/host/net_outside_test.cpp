@@ -217,6 +217,29 @@ TEST_CASE("outside: a forward leads in, and the guest's answer out")
     CHECK((refused[0].at(47) & TcpHeader::reset) != 0);
 }
 
+TEST_CASE("outside: a guest reaches a forward of its own network under our address")
+{
+    House house;
+    house.inside.send(summed(ipv4(house.service, mac(1), guest, ours, 6, tcp(4000, 2222, 7, TcpHeader::syn, filled(30))), 50));
+    auto in = house.inside.got();
+    REQUIRE(in.size() == 1);
+    CHECK(read_header<EthernetHeader>(in[0])->destination == mac(1));
+    CHECK(read_header<EthernetHeader>(in[0])->source == house.service);
+    CHECK((get32(in[0], 26) == ours && get32(in[0], 30) == guest));
+    CHECK(get16(in[0], 36) == 22);
+    CHECK(transport_sum(in[0]) == 0xffff);
+    house.inside.send(summed(ipv4(house.service, mac(1), guest, ours, 6, tcp(22, get16(in[0], 34), 9, TcpHeader::syn | TcpHeader::acknowledge, {})), 50));
+    in = house.inside.got();
+    REQUIRE(in.size() == 1);
+    CHECK((get32(in[0], 26) == ours && get32(in[0], 30) == guest));
+    CHECK((get16(in[0], 34) == 2222 && get16(in[0], 36) == 4000));
+    CHECK(house.outside.got().empty());
+    u64 const before = house.stack->unrouted();
+    house.inside.send(house.from_guest(ours, 53));     // no forward
+    CHECK(house.stack->unrouted() == before + 1);
+    CHECK((house.inside.got().empty() && house.outside.got().empty()));
+}
+
 TEST_CASE("outside: other names are asked for upstream, and every question is answered")
 {
     House house;
