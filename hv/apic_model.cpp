@@ -68,77 +68,77 @@ std::optional<u64> ApicModel::read(u32 msr, u64 now) const
     return std::nullopt;
 }
 
-ApicWrite ApicModel::write(u32 msr, u64 value, u64 now)
+ApicAction ApicModel::write(u32 msr, u64 value, u64 now)
 {
     using Register = ApicRegister;
     if (msr == Register::tsc_deadline)
-        return {write_deadline(value) ? ApicAction::timer : ApicAction::done};
+        return write_deadline(value) ? ApicAction::timer : ApicAction::done;
     if (msr == Register::command)
         return write_command(value);
     // "Reserved Bits": every other register has 32 bits, in a 64-bit MSR.
     if (value > 0xffff'ffff)
-        return {ApicAction::fault};
+        return ApicAction::fault;
     u32 const word = static_cast<u32>(value);
     if (msr >= Register::lvt_timer && msr < Register::lvt_timer + lvt_count)
         return write_lvt(msr - Register::lvt_timer, word, now);
     switch (msr) {
     case Register::task_priority:
         if (word > 0xff)
-            return {ApicAction::fault};
+            return ApicAction::fault;
         set_task_priority(static_cast<u8>(word));
-        return {ApicAction::interrupt};
+        return ApicAction::interrupt;
     case Register::spurious:      return write_spurious(word, now);
     case Register::initial_count: return start_count(word, now);
     case Register::divide:        return write_divide(word, now);
     case Register::error_status:
         if (word != 0)
-            return {ApicAction::fault};
+            return ApicAction::fault;
         error_status_ = errors_;
         errors_ = 0;
-        return {};
+        return ApicAction::done;
     case Register::end_of_interrupt:
         if (word != 0)
-            return {ApicAction::fault};
-        return {end_interrupt() ? ApicAction::interrupt : ApicAction::done};
+            return ApicAction::fault;
+        return end_interrupt() ? ApicAction::interrupt : ApicAction::done;
     case Register::self_interrupt:
         if (is_legal(word))
-            return {interrupt_self(static_cast<u8>(word)) ? ApicAction::interrupt : ApicAction::done};
+            return interrupt_self(static_cast<u8>(word)) ? ApicAction::interrupt : ApicAction::done;
         if (word >= first_legal_vector)
-            return {ApicAction::fault};
+            return ApicAction::fault;
         report_error(ApicError::send_illegal_vector | ApicError::receive_illegal_vector);
-        return {ApicAction::interrupt};
+        return ApicAction::interrupt;
     default:
-        return {ApicAction::fault};
+        return ApicAction::fault;
     }
 }
 
 // "Local APIC State After It Has Been Software Disabled": every LVT entry is masked and stays so.
-ApicWrite ApicModel::write_spurious(u32 value, u64 now)
+ApicAction ApicModel::write_spurious(u32 value, u64 now)
 {
     if (value & ~spurious_writable)
-        return {ApicAction::fault};
+        return ApicAction::fault;
     spurious_ = value;
     if (enabled())
-        return {};
+        return ApicAction::done;
     settle(now);
     for (u32& entry : lvt_)
         entry |= lvt_mask;
     publish_deadline();
-    return {ApicAction::timer};
+    return ApicAction::timer;
 }
 
-ApicWrite ApicModel::write_lvt(u32 index, u32 value, u64 now)
+ApicAction ApicModel::write_lvt(u32 index, u32 value, u64 now)
 {
     if (value & ~lvt_writable[index])
-        return {ApicAction::fault};
+        return ApicAction::fault;
     if (index == timer && Mode::get(value) == TimerMode::reserved)
-        return {ApicAction::fault};
+        return ApicAction::fault;
     value &= ~lvt_read_only;
     if (!enabled())
         value |= lvt_mask;
     if (index != timer) {
         lvt_[index] = value;
-        return {};
+        return ApicAction::done;
     }
     // What ran out while masked is gone; a change of mode disarms ("APIC Timer").
     settle(now);
@@ -146,14 +146,14 @@ ApicWrite ApicModel::write_lvt(u32 index, u32 value, u64 now)
         expiry_ = no_deadline;
     lvt_[timer] = value;
     publish_deadline();
-    return {ApicAction::timer};
+    return ApicAction::timer;
 }
 
-ApicWrite ApicModel::write_command(u64 value)
+ApicAction ApicModel::write_command(u64 value)
 {
     using Command = ApicCommand;
     if (value & Command::reserved)
-        return {ApicAction::fault};
+        return ApicAction::fault;
     value &= ~(1ull << 12);                             // delivery status, which x2APIC mode has not
     command_ = value;
     u8 const vector = Command::Vector::get(value);
@@ -162,18 +162,18 @@ ApicWrite ApicModel::write_command(u64 value)
     case ApicDelivery::lowest_priority:
         if (vector < first_legal_vector) {
             report_error(ApicError::send_illegal_vector);
-            return {ApicAction::interrupt};
+            return ApicAction::interrupt;
         }
         if (Command::Shorthand::get(value) == shorthand_self)
-            return {interrupt_self(vector) ? ApicAction::interrupt : ApicAction::done};
-        return {ApicAction::send, value};
+            return interrupt_self(vector) ? ApicAction::interrupt : ApicAction::done;
+        return ApicAction::send;
     case ApicDelivery::smi:
     case ApicDelivery::nmi:
     case ApicDelivery::init:
     case ApicDelivery::startup:
-        return {ApicAction::send, value};
+        return ApicAction::send;
     }
-    return {};                                          // a reserved mode: nobody would take it
+    return ApicAction::done;                            // a reserved mode: nobody would take it
 }
 
 bool ApicModel::is_destination(u64 command, bool same) const
@@ -240,52 +240,51 @@ u32 ApicModel::current_count(u64 now) const
     return count < initial_count_ ? static_cast<u32>(count) : initial_count_;
 }
 
-ApicWrite ApicModel::start_count(u32 count, u64 now)
+ApicAction ApicModel::start_count(u32 count, u64 now)
 {
     if (timer_mode() == TimerMode::tsc_deadline)
-        return {};
+        return ApicAction::done;
     initial_count_ = count;
     expiry_ = count ? now + count * divisor() : no_deadline;
     publish_deadline();
-    return {ApicAction::timer};
+    return ApicAction::timer;
 }
 
 // The count goes on from where it is, at the new pace.
-ApicWrite ApicModel::write_divide(u32 value, u64 now)
+ApicAction ApicModel::write_divide(u32 value, u64 now)
 {
     if (value & ~divide_writable)
-        return {ApicAction::fault};
+        return ApicAction::fault;
     settle(now);
     u32 const left = current_count(now);
     divide_ = value;
     if (left == 0)
-        return {};
+        return ApicAction::done;
     expiry_ = now + left * divisor();
     publish_deadline();
-    return {ApicAction::timer};
+    return ApicAction::timer;
 }
 
-// What passed without anybody waiting for it, because it was masked: a single shot is over, a period goes on.
+// The timer reached 0, perhaps several times: a single shot is over, a period goes on. Periods that were missed are dropped,
+// like the requests they would have merged into.
+void ApicModel::run_out(u64 now)
+{
+    expiry_ = timer_mode() == TimerMode::periodic ? expiry_ + ((now - expiry_) / period() + 1) * period() : no_deadline;
+}
+
+// What passed without anybody waiting for it, because it was masked.
 void ApicModel::settle(u64 now)
 {
-    if (expiry_ > now || !Masked::get(lvt_[timer]))
-        return;
-    if (timer_mode() == TimerMode::periodic)
-        expiry_ += ((now - expiry_) / period() + 1) * period();
-    else
-        expiry_ = no_deadline;
+    if (expiry_ <= now && Masked::get(lvt_[timer]))
+        run_out(now);
 }
 
-// Periods that were missed are dropped, like the requests they would have merged into.
 void ApicModel::timer_expired(u64 now)
 {
     if (deadline_ > now)
         return;
     raise(timer);
-    if (timer_mode() == TimerMode::periodic)
-        expiry_ += ((now - expiry_) / period() + 1) * period();
-    else
-        expiry_ = no_deadline;
+    run_out(now);
     publish_deadline();
 }
 

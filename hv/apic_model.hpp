@@ -102,11 +102,7 @@ enum class ApicAction : u8 {
     fault,        // #GP: no such register, not writable, or a reserved bit was set
     timer,        // deadline() changed
     interrupt,    // highest_pending() may have changed
-    send,         // the command in `command` is for other CPUs, or (shorthand 2) for this one too
-};
-struct ApicWrite {
-    ApicAction action = ApicAction::done;
-    u64        command = 0;
+    send,         // command() is for other CPUs, or (shorthand 2) for this one too
 };
 
 class ApicModel {
@@ -121,7 +117,8 @@ public:
 
     // ---- the guest's accesses ----
     std::optional<u64> read(u32 msr, u64 now) const;    // none: #GP
-    ApicWrite write(u32 msr, u64 value, u64 now);
+    ApicAction write(u32 msr, u64 value, u64 now);
+    u64 command() const { return command_; }            // as it was written last
     // Three of them by name, for who has decoded the register. "TSC-Deadline Mode": 0 disarms; in the other modes the
     // write does nothing (false), else deadline() changed.
     bool write_deadline(u64 value)
@@ -226,12 +223,13 @@ private:
             level_.clear(vector);
     }
 
-    ApicWrite write_spurious(u32 value, u64 now);
-    ApicWrite write_lvt(u32 index, u32 value, u64 now);
-    ApicWrite write_command(u64 value);
-    ApicWrite start_count(u32 count, u64 now);
-    ApicWrite write_divide(u32 value, u64 now);
+    ApicAction write_spurious(u32 value, u64 now);
+    ApicAction write_lvt(u32 index, u32 value, u64 now);
+    ApicAction write_command(u64 value);
+    ApicAction start_count(u32 count, u64 now);
+    ApicAction write_divide(u32 value, u64 now);
     void settle(u64 now);
+    void run_out(u64 now);
     u64  period() const;
     u32  current_count(u64 now) const;
     u64  divisor() const;

@@ -68,8 +68,8 @@ void open_ports(Partition& partition);                               // a servic
 
 // ---- other CPUs and lines ----
 void kick(Machine& machine, Cpu& target);          // one IPI
-std::optional<u32> route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu);   // -> IOAPIC input cookie
-void mask_line(Machine& machine, u32 cookie, bool masked);
+bool route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu);   // masked so far; false: there is no such line
+void mask_line(Machine& machine, u32 global_line, bool masked);
 abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data);
 void end_of_interrupt(Cpu& cpu);
 

@@ -27,7 +27,7 @@ void timer_interrupt(Cpu& cpu)
         end_gathering(cpu);
     consider(cpu.gather_deadline);
     for (Vcpu& vcpu : cpu.all) {
-        if (vcpu.is_service) {
+        if (vcpu.is_service()) {
             if (now >= vcpu.clock_deadline) {
                 vcpu.clock_deadline = ~0ull;
                 ring(cpu, vcpu, vcpu.clock_event);

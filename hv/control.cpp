@@ -222,7 +222,8 @@ Status interrupt_bind(Caller& caller, Arguments const& a)
 
 Status interrupt_ack(Caller& caller, Interrupt& interrupt, Arguments const&)
 {
-    acknowledge_interrupt(caller.machine, interrupt);
+    if (interrupt.level)
+        arch::mask_line(caller.machine, interrupt.line, false);
     return Status::ok;
 }
 

@@ -32,14 +32,12 @@ Action step_over(Vcpu& vcpu)
     return Action::resume;
 }
 
-u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 0xff; }
-
 // A service must not do this: it is broken, and there is nobody above it to ask.
 [[gnu::cold, gnu::noinline]] Action service_failed(Vcpu& vcpu, char const* what, u64 value = 0)
 {
     abi::ExecutionState state{};
     arch::fill_execution_state(vcpu, state);
-    log_line("service ", vcpu.partition->number, " vcpu ", vcpu.index, " stopped: ", what, " (", Hex{value}, ") at rip ", Hex{state.rip});
+    log_line("service ", vcpu.partition->number, " vcpu ", vcpu.cpu->index, " stopped: ", what, " (", Hex{value}, ") at rip ", Hex{state.rip});
     vcpu.status = VcpuStatus::stopped;
     service_done(*vcpu.cpu->machine, *vcpu.partition, true);
     return Action::reschedule;
@@ -51,7 +49,7 @@ u64 value_mask(u8 size) { return size == 4 ? 0xffff'ffff : size == 2 ? 0xffff : 
     if (exit.is_input()) {
         // A 4-byte IN clears the upper half like every 32-bit result; narrower ones leave the rest alone.
         u64& rax = vcpu.registers().rax;
-        rax = exit.size() == 4 ? 0xffff'ffff : rax | value_mask(exit.size());
+        rax = exit.size() == 4 ? 0xffff'ffff : rax | (exit.size() == 2 ? 0xffff : 0xff);
     }
     return step_over(vcpu);
 }
@@ -105,7 +103,7 @@ Action dispatch(Vcpu& vcpu, HypercallExit)
 Action dispatch(Vcpu& vcpu, HaltExit)
 {
     count(vcpu, ExitCounter::halt);
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return service_failed(vcpu, "HLT");
     if (!arch::skip_instruction(vcpu))
         return stop_vcpu(vcpu, abi::StopReason::halted_forever, 0, 0);   // only an NMI or INIT could wake it, and it has none
@@ -128,7 +126,7 @@ Action dispatch(Vcpu& vcpu, PortExit const& exit)
 
 Action dispatch(Vcpu& vcpu, StringPortExit const& exit)
 {
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return service_failed(vcpu, "INS or OUTS", exit.port);
     // Claimed or not: INS writes memory, and that is the service's.
     count(vcpu, vcpu.partition->traps->find_port(exit.port) ? ExitCounter::port_service : ExitCounter::port_unclaimed);
@@ -142,7 +140,7 @@ Action dispatch(Vcpu& vcpu, StringPortExit const& exit)
 
 Action dispatch(Vcpu& vcpu, MemoryExit const& exit)
 {
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return service_failed(vcpu, "access outside its memory", exit.address.value);
     Trap const* trap = vcpu.partition->traps->find_memory(exit.address.value);
     count(vcpu, trap ? ExitCounter::memory_service : ExitCounter::memory_unclaimed);
@@ -160,7 +158,7 @@ namespace {
 // Not hv's to answer: the service's where it bound it, else there is no such register.
 Action denied_msr(Vcpu& vcpu, u32 index, bool is_write)
 {
-    if (vcpu.is_service || !vcpu.partition->traps->find_msr(index)) {
+    if (vcpu.is_service() || !vcpu.partition->traps->find_msr(index)) {
         count(vcpu, ExitCounter::msr_denied);
         return general_protection_fault(vcpu);
     }
@@ -185,15 +183,15 @@ void send(Vcpu& sender, u64 command)
 
 Action apic_write(Vcpu& vcpu, u32 index, u64 value)
 {
-    ApicWrite const effect = vcpu.apic.write(index, value, arch::now());
-    if (effect.action == ApicAction::fault)
+    ApicAction const action = vcpu.apic.write(index, value, arch::now());
+    if (action == ApicAction::fault)
         return denied_msr(vcpu, index, true);
     count(vcpu, ExitCounter::apic);
-    if (effect.action == ApicAction::timer)
+    if (action == ApicAction::timer)
         watch_deadline(*vcpu.cpu, vcpu.apic.deadline());
-    else if (effect.action == ApicAction::send)
-        send(vcpu, effect.command);
-    else if (effect.action == ApicAction::interrupt)
+    else if (action == ApicAction::send)
+        send(vcpu, vcpu.apic.command());
+    else if (action == ApicAction::interrupt)
         vcpu.look_at_interrupts();
     return step_over(vcpu);
 }
@@ -224,9 +222,9 @@ Action interrupt_self(Vcpu& vcpu, u8 vector)
 {
     using enum arch::MsrOutcome;
     u64 const value = written_value(vcpu);
-    if (ApicRegister::is_one(index) && !vcpu.is_service)
+    if (ApicRegister::is_one(index) && !vcpu.is_service())
         return apic_write(vcpu, index, value);
-    arch::MsrOutcome const outcome = vcpu.is_service ? denied : arch::write_msr(vcpu, index, value);
+    arch::MsrOutcome const outcome = vcpu.is_service() ? denied : arch::write_msr(vcpu, index, value);
     if (outcome == left_x2apic)
         return stop_vcpu(vcpu, abi::StopReason::left_x2apic, 0, value);
     if (outcome == denied)
@@ -237,7 +235,7 @@ Action interrupt_self(Vcpu& vcpu, u8 vector)
 
 [[gnu::noinline]] Action msr_read(Vcpu& vcpu, u32 index)
 {
-    auto const value = vcpu.is_service ? std::nullopt : ApicRegister::is_one(index) ? vcpu.apic.read(index, arch::now()) : arch::read_msr(vcpu, index);
+    auto const value = vcpu.is_service() ? std::nullopt : ApicRegister::is_one(index) ? vcpu.apic.read(index, arch::now()) : arch::read_msr(vcpu, index);
     if (!value)
         return denied_msr(vcpu, index, false);
     vcpu.registers().rax = *value & 0xffff'ffff;
@@ -252,7 +250,7 @@ Action dispatch(Vcpu& vcpu, MsrReadExit exit) { return msr_read(vcpu, exit.index
 
 Action dispatch(Vcpu& vcpu, MsrWriteExit exit)
 {
-    if (vcpu.is_service) [[unlikely]]
+    if (vcpu.is_service()) [[unlikely]]
         return other_msr_write(vcpu, exit.index);
     switch (exit.index) {                      // the three that guests write all day
     [[likely]] case ApicRegister::end_of_interrupt:
@@ -278,7 +276,7 @@ Action dispatch(Vcpu& vcpu, MsrWriteExit exit)
 Action dispatch(Vcpu& vcpu, ControlExit exit)
 {
     count(vcpu, ExitCounter::control_register);
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return service_failed(vcpu, "control register");
     // CR8 is the task priority; the others only decide what the processor may do by itself when it retries.
     u64* const general = &vcpu.registers().rax + exit.general;
@@ -328,7 +326,7 @@ Action dispatch(Vcpu& vcpu, DeniedExit exit)
 Action dispatch(Vcpu& vcpu, ExceptionExit const& exit)
 {
     count(vcpu, ExitCounter::exception);
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return service_failed(vcpu, exit.vector == 7 ? "used the floating-point unit" : "exception");
     if (!arch::reflect_exception(vcpu, exit))
         return stop_vcpu(vcpu, abi::StopReason::triple_fault, exit.vector, exit.qualification);
@@ -342,7 +340,7 @@ Action dispatch(Vcpu& vcpu, InterruptExit exit)
     host_interrupt(cpu, exit.vector);
     if (!cpu.attention)
         return Action::resume;
-    if (!vcpu.is_service)
+    if (!vcpu.is_service())
         return Action::reschedule;
     serve_inbox(cpu);                          // a service runs until it waits, but another CPU may be waiting for one of these
     return Action::enter;
@@ -373,7 +371,7 @@ Action dispatch(Vcpu& vcpu, WindowExit)
 [[gnu::cold]] Action dispatch(Vcpu& vcpu, FatalExit const& exit)
 {
     count(vcpu, ExitCounter::other);
-    return vcpu.is_service ? service_failed(vcpu, exit.what, exit.reason) : stop_vcpu(vcpu, exit.why, exit.reason, exit.qualification);
+    return vcpu.is_service() ? service_failed(vcpu, exit.what, exit.reason) : stop_vcpu(vcpu, exit.why, exit.reason, exit.qualification);
 }
 
 } // namespace kennel

@@ -66,7 +66,7 @@ void end_gathering(Cpu& cpu)
 {
     cpu.gather_deadline = ~0ull;
     for (Vcpu& vcpu : cpu.all)
-        if (vcpu.is_service && vcpu.status == VcpuStatus::waiting && events_pending(vcpu))
+        if (vcpu.is_service() && vcpu.status == VcpuStatus::waiting && events_pending(vcpu))
             wake_service(vcpu);
 }
 

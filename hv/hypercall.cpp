@@ -70,7 +70,7 @@ Action guest_call(Vcpu& vcpu)
 
 Action hypercall(Vcpu& vcpu)
 {
-    if (!vcpu.is_service)
+    if (!vcpu.is_service())
         return guest_call(vcpu);
     u64 const number = vcpu.registers().rax;
     if (number == static_cast<u64>(Call::reply_and_wait)) [[likely]]

@@ -45,7 +45,6 @@ void finish_wait(Vcpu& service)
     service.registers().rdi = 0;
     if (Vcpu* vcpu = service.waiting_guests) {
         service.waiting_guests = vcpu->next_waiting;
-        vcpu->next_waiting = nullptr;
         vcpu->in_chain = false;
         service.registers().rdi = vcpu->badge;
     }

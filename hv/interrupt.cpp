@@ -21,7 +21,7 @@ void host_interrupt(Cpu& cpu, u8 vector)
     } else if (Interrupt* interrupt = cpu.machine->interrupts.by_vector(vector); interrupt && interrupt->target) {
         // A level line stays asserted until the driver is done: masked first, or it would arrive again at once.
         if (interrupt->level)
-            arch::mask_line(*cpu.machine, interrupt->cookie, true);
+            arch::mask_line(*cpu.machine, interrupt->line, true);
         arch::end_of_interrupt(cpu);
         ring(cpu, *interrupt->target, interrupt->event);
     } else if (vector != HostVector::spurious) {
@@ -53,35 +53,27 @@ abi::Status bind_interrupt(Machine& machine, Partition& service, u64 kind, u64 l
     for (Interrupt& other : machine.interrupts.entries) {
         if (!other.target)
             entry = entry ? entry : &other;
-        else if (kind != 2 && other.cookie == global_line)
+        else if (kind != 2 && other.line == global_line)
             return Status::overlap;            // taken by another event already
     }
     if (!entry)
         return Status::full;
     u8 const vector = static_cast<u8>(HostVector::first_device + (entry - machine.interrupts.entries));
-    u32 cookie = no_line;
     if (kind == 2) {
         u64 address = 0;
         u32 data = 0;
-        if (Status status = arch::message_for(machine, target.index, vector, address, data); status != Status::ok)
+        if (Status status = arch::message_for(machine, target.cpu->index, vector, address, data); status != Status::ok)
             return status;
         message = address | (static_cast<u64>(data) << 32);
-    } else if (auto routed = arch::route_line(machine, global_line, level, active_low, vector, target.index)) {
-        cookie = *routed;
-    } else {
+        global_line = no_line;
+    } else if (!arch::route_line(machine, global_line, level, active_low, vector, target.cpu->index)) {
         return Status::bad_argument;
     }
-    *entry = {&target, static_cast<u32>(event), cookie, vector, level};
+    *entry = {&target, static_cast<u32>(event), global_line, level};
     if (kind != 2)
-        arch::mask_line(machine, cookie, false);
+        arch::mask_line(machine, global_line, false);
     bound = entry;
     return Status::ok;
-}
-
-void acknowledge_interrupt(Machine& machine, Interrupt& interrupt)
-{
-    if (interrupt.level)
-        arch::mask_line(machine, interrupt.cookie, false);
 }
 
 // By logical destination, or to all.

@@ -24,8 +24,7 @@ inline constexpr u32 no_line = ~0u;
 struct Interrupt {
     Vcpu* target = nullptr;      // service vCPU whose event is set; null: free
     u32   event  = 0;
-    u32   cookie = 0;            // architecture's name for the line; no_line: a message
-    u8    vector = 0;
+    u32   line   = 0;            // global; no_line: a message
     bool  level  = false;        // masked from arrival until interrupt_ack
 };
 
@@ -43,10 +42,9 @@ struct InterruptTable {
 // A host vector arrived on this CPU, during a guest or while idle.
 void host_interrupt(Cpu& cpu, u8 vector);
 
-// `interrupt_bind` and `interrupt_ack`.
+// `interrupt_bind`.
 abi::Status bind_interrupt(Machine& machine, Partition& service, u64 kind, u64 line, u64 event, Vcpu& target, u64 mode,
                            Interrupt*& bound, u64& message);
-void acknowledge_interrupt(Machine& machine, Interrupt& interrupt);
 // `interrupt_raise`: a message as a guest's device would write it. Address and data in the format of the SDM, "Message Signalled Interrupts".
 abi::Status raise_message(Cpu& here, Partition& guest, u64 address, u64 data);
 

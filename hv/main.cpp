@@ -26,7 +26,7 @@ bool own_and_map(Partition& service, u64 base, u64 end, u32 rights, MemoryType t
     if (last && last->base + last->size == base && last->is_ram == is_ram)
         last->size += size;
     else
-        service.extents[service.extent_count++] = {base, size, type, is_ram};
+        service.extents[service.extent_count++] = {base, size, is_ram};
     return arch::map(service, {base}, {base}, {size}, rights, type) == Status::ok;
 }
 
@@ -101,7 +101,6 @@ bool make_vcpu(Machine& machine, Partition& service, Cpu& cpu, abi::ServiceImage
     if (arch::map(service, {at}, {at}, {page_size}, right_read | right_write, MemoryType::write_back) != Status::ok)
         return false;
     vcpu->events = events;
-    vcpu->index = cpu.index;
     service.info->event_page[cpu.index] = at;
 
     // 64-bit, paging on, flat: SDM, "Checks on the Guest State Area". Segment access rights in VMX format.

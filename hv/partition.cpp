@@ -93,7 +93,6 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
     vcpu->partition = &partition;
     vcpu->cpu = &cpu;
     vcpu->service = service;
-    vcpu->is_service = service == nullptr;
     vcpu->badge = badge;
     vcpu->weight = weight;
     vcpu->apic.reset(apic_id);

@@ -11,7 +11,7 @@
 
 namespace kennel {
 
-struct Extent { u64 base = 0, size = 0; abi::MemoryType type = abi::MemoryType::uncached; bool is_ram = false; };   // host physical, one owner
+struct Extent { u64 base = 0, size = 0; bool is_ram = false; };   // host physical, one owner
 
 struct Partition {
     explicit Partition(Block const& block) : pool{&block} {}

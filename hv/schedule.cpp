@@ -47,12 +47,8 @@ void serve_inbox(Cpu& cpu)
     // Ordering: acquire pairs with the release in request(): the vCPU's requests are seen.
     if (!cpu.shared.inbox_used.exchange(false, std::memory_order_acquire))
         return;
-    for (;;) {
-        Vcpu* vcpu = cpu.shared.inbox.lock()->pop_front();
-        if (!vcpu)
-            return;
+    while (Vcpu* vcpu = cpu.shared.inbox.lock()->pop_front())   // the lock is held for that only
         serve_requests(*vcpu);
-    }
 }
 
 void make_runnable(Vcpu& vcpu)
@@ -75,7 +71,7 @@ void take_off(Vcpu& vcpu)
     if (cpu.charged == &vcpu)
         end_turn(cpu, arch::now());            // not runnable: it is booked and queues nowhere
     else if (vcpu.run_link.is_linked())
-        (vcpu.is_service ? cpu.services : cpu.guests).remove(vcpu);
+        (vcpu.is_service() ? cpu.services : cpu.guests).remove(vcpu);
 }
 
 [[gnu::noinline]] void schedule(Cpu& cpu)

@@ -103,8 +103,7 @@ void serve_requests(Vcpu& vcpu)
     arch::fill_execution_state(vcpu, page.execution);
     vcpu.reply_length = 0;
     vcpu.ended = true;
-    bool const running = vcpu.cpu->current == &vcpu;
-    if (!running) {
+    if (vcpu.cpu->current != &vcpu) {
         vcpu.status = VcpuStatus::intercepted;
         take_off(vcpu);
     }

@@ -37,7 +37,6 @@ struct Vcpu {
     Vcpu*       service   = nullptr;           // who gets its intercepts: the service's vCPU on this CPU; null for a service's own
     u32         attention = 0;                 // Attention bits
     VcpuStatus  status    = VcpuStatus::created;
-    bool        is_service = false;
     bool        in_wait = false;                // a service's: `wait` has not returned yet
     bool        released = false;               // off its CPU for good: the partition is being destroyed
     arch::VcpuArch arch;
@@ -57,13 +56,13 @@ struct Vcpu {
     abi::EventPage* events = nullptr;          // shared with the service
     u64         clock_deadline = ~0ull;
     u32         clock_event = 0;
-    u32         index = 0;                     // which of the service's vCPUs
 
     ListLink    run_link, inbox_link, cpu_link, partition_link;
     Vcpu*       waiting_guests = nullptr;      // of a service: guests whose message it has not fetched; chained by next_waiting
     Vcpu*       next_waiting = nullptr;
     bool        in_chain = false;              // of waiting_guests
 
+    bool is_service() const { return service == nullptr; }
     abi::Registers& registers() { return page->registers; }
     void look_at_interrupts() { attention |= Attention::interrupt; }
 };

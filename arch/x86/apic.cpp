@@ -51,8 +51,6 @@ void find_apic(Machine& machine)
     if (features.tsc_deadline)
         return;
     // One-shot mode: how many of its ticks pass in 10 ms of TSC.
-    write(divide, 0xb);
-    write(lvt_timer, HostVector::timer | (1u << 16));
     write(initial, ~0u);
     u64 const from = rdtsc();
     wait_us(10'000);

@@ -28,7 +28,6 @@ struct CpuArch {
     u64    stack_top = 0;                  // virtual; the VM exit stub's two words lie just below
     Vcpu*  loaded = nullptr;               // whose VMCS is current
     Vcpu*  context = nullptr;              // whose lazily switched registers are in the processor
-    u64    vmxon_region = 0;               // host physical
     u8     noted_vector = 0;               // what interrupted hv where it lets interrupts in; 0: nothing
     u32    exits_with_if_clear = 0;        // see look_for_interrupts
     alignas(16) u64 gdt[7] = {};
@@ -56,13 +55,10 @@ struct VcpuArch {
 };
 
 // Second-level address space: EPT. Its tables come from the partition's pool.
-class Space {
-public:
-    bool create(Pool& pool);
-    u64* root() const { return root_; }
+struct Space {
+    u64* root = nullptr;
     u8*  ports[2] = {};                    // I/O bitmaps of a service that owns devices; null: every port exits
-private:
-    u64* root_ = nullptr;
+    void create(Pool& pool);               // which has a frame left
 };
 
 } // namespace kennel::arch

@@ -46,7 +46,7 @@ u32 word(char const* text) { return static_cast<u32>(text[0]) | static_cast<u32>
 void find_extended_features(HostFeatures& features)
 {
     // Whole groups only. All of them fit one frame: AVX-512 ends at 2,688 bytes.
-    CpuidResult const main = cpuid(0xd);
+    CpuidWords const main = cpuid(0xd);
     u64 wanted = Xcr0::x87 | Xcr0::sse;
     if (main.eax & Xcr0::avx)
         wanted |= Xcr0::avx;
@@ -62,9 +62,11 @@ void find_extended_features(HostFeatures& features)
 // A service's: every leaf is special.
 static constinit CpuidTable const service_cpuid{~0u, {}, {}, {}, {}, {}, {}, {}};
 
-CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
+CpuidTable const* make_cpuid_table(Vcpu& vcpu)
 {
-    auto* table = partition.pool.create<CpuidTable>();
+    if (vcpu.is_service())
+        return &service_cpuid;
+    auto* table = vcpu.partition->pool.create<CpuidTable>();
     if (!table)
         return nullptr;
     HostFeatures const& features = host_features();
@@ -104,7 +106,7 @@ CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu)
             table->xsave[i] = cpuid(0xd, i);
     // The same frequency everywhere: crystal x numerator / denominator = TSC = APIC timer. SDM, "Time Stamp Counter and
     // Nominal Core Crystal Clock". The crystal is what the APIC timer counts, in our model the TSC itself.
-    u64 const hz = partition.machine->boot->tsc_hz;
+    u64 const hz = vcpu.cpu->machine->boot->tsc_hz;
     if (hz < 1ull << 32)
         table->basic[0x15] = {1, 1, static_cast<u32>(hz), 0};
     else
@@ -201,12 +203,9 @@ void answer_cpuid(Vcpu& vcpu)
     give(registers, table->basic[leaf]);
 }
 
-CpuidTable const* cpuid_of_services() { return &service_cpuid; }
-
 bool write_xcr0(Vcpu& vcpu, u64 value)
 {
-    u64 const offered = host_features().xcr0;
-    if (vcpu.is_service || (value & ~offered) || !(value & Xcr0::x87))
+    if (vcpu.is_service() || (value & ~host_features().xcr0) || !(value & Xcr0::x87))
         return false;
     // SDM, "XSETBV": AVX needs SSE, AVX-512 needs AVX and comes whole.
     if (((value & Xcr0::avx) && !(value & Xcr0::sse)) || ((value & Xcr0::avx512) && ((value & Xcr0::avx512) != Xcr0::avx512 || !(value & Xcr0::avx))))

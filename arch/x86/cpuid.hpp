@@ -7,8 +7,6 @@
 
 namespace kennel::arch {
 
-using CpuidWords = CpuidResult;
-
 struct CpuidTable {
     static constexpr u32 basic_count = 0x1c, extended_count = 9, hypervisor_count = 2, kvm_count = 2;
     u32        special;                             // bit n: leaf n is more than its row in `basic`
@@ -22,9 +20,7 @@ struct CpuidTable {
 };
 static_assert(sizeof(CpuidTable) <= page_size);
 
-CpuidTable const* cpuid_of_services();
-CpuidTable const* make_cpuid_table(Partition& partition, Vcpu& vcpu);
-void reset_extended_state(GuestContext& context);
+CpuidTable const* make_cpuid_table(Vcpu& vcpu);   // in its partition's pool; null: that is used up
 void find_extended_features(HostFeatures& features);
 
 } // namespace kennel::arch

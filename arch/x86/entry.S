@@ -53,7 +53,7 @@ common:
 interrupt:
         push    %rax
         mov     8(%rsp), %rax
-        movb    %al, %gs:40             /* CpuArch::noted_vector */
+        movb    %al, %gs:32             /* CpuArch::noted_vector */
         pop     %rax
         add     $16, %rsp
         /* Back with interrupts off: a second one before this is handled would overwrite the note,

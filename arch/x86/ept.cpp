@@ -84,11 +84,7 @@ void unmap_range(Pool& pool, u64* table, unsigned level, u64 base, u64 from, u64
 
 } // namespace
 
-bool Space::create(Pool& pool)
-{
-    root_ = static_cast<u64*>(pool.allocate());
-    return root_ != nullptr;
-}
+void Space::create(Pool& pool) { root = static_cast<u64*>(pool.allocate()); }
 
 abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, Bytes size, u32 rights, abi::MemoryType type)
 {
@@ -102,9 +98,9 @@ abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, By
         unsigned level = largest;
         while (level && (!is_aligned((guest.value + done) | (host.value + done), span_of(level)) || size.value - done < span_of(level)))
             level--;
-        abi::Status status = map_one(partition.pool, partition.space.root(), guest.value + done, host.value + done, level, bits);
+        abi::Status status = map_one(partition.pool, partition.space.root, guest.value + done, host.value + done, level, bits);
         while (status == abi::Status::overlap && level--)          // perhaps only a table, whose leaves are all gone
-            status = map_one(partition.pool, partition.space.root(), guest.value + done, host.value + done, level, bits);
+            status = map_one(partition.pool, partition.space.root, guest.value + done, host.value + done, level, bits);
         if (status != abi::Status::ok) {
             // All or nothing: what this call mapped goes again. Nothing ran with it yet that must be told.
             unmap(partition, guest, {done});
@@ -118,7 +114,7 @@ abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, By
 void unmap(Partition& partition, GuestPhysical guest, Bytes size)
 {
     if (size.value)
-        unmap_range(partition.pool, partition.space.root(), 3, 0, guest.value, guest.value + size.value);
+        unmap_range(partition.pool, partition.space.root, 3, 0, guest.value, guest.value + size.value);
 }
 
 } // namespace kennel::arch

@@ -66,8 +66,9 @@ void debug_registers_exit(Vcpu& vcpu)
 
 } // namespace
 
-void reset_extended_state(GuestContext& context)
+void reset_context(GuestContext& context)
 {
+    context = {.extended = context.extended};
     // SDM, "FXSAVE Area": FCW and MXCSR as after reset; an empty XSTATE_BV makes XRSTOR initialise the rest.
     memset(context.extended, 0, page_size);
     static_cast<u16*>(context.extended)[0] = 0x37f;
@@ -104,8 +105,8 @@ void switch_context(Cpu& cpu, Vcpu& vcpu)
         save(before->arch.context);
         debug_registers_exit(*before);
     }
-    cpu.arch.context = vcpu.is_service ? nullptr : &vcpu;
-    if (vcpu.is_service)
+    cpu.arch.context = vcpu.is_service() ? nullptr : &vcpu;
+    if (vcpu.is_service())
         return clear_registers();
     load(vcpu.arch.context);
     if (vmread(vmcs::guest_dr7) & enabled_breakpoints)
@@ -114,7 +115,7 @@ void switch_context(Cpu& cpu, Vcpu& vcpu)
 
 bool debug_registers_to_guest(Cpu&, Vcpu& vcpu)
 {
-    if (vcpu.is_service)
+    if (vcpu.is_service())
         return false;
     GuestContext& context = vcpu.arch.context;
     write_debug_addresses(context.debug);

@@ -60,11 +60,12 @@ void find_io_apics(Machine& machine);
 
 // vmx.cpp
 void find_vmx_features();
-char const* enter_vmx_root(Machine& machine, Cpu& cpu);   // null: done; else why not
+char const* enter_vmx_root(Machine& machine);             // on this CPU. null: done; else why not
 void set_secrets(Vcpu const& vcpu, bool is_private);      // its registers, extended state and VMCS: mapped on its own CPU alone
 void load_vcpu(Cpu& cpu, Vcpu& vcpu);                     // makes its VMCS current, and its context where it has one
 
 // guest_context.cpp
+void reset_context(GuestContext& context);
 void switch_context(Cpu& cpu, Vcpu& vcpu);
 void drop_context(Cpu& cpu, Vcpu& vcpu);                  // what the processor holds of it is worthless: forget it
 

@@ -27,9 +27,7 @@ constexpr u64 stacks_of(u32 cpu) { return stacks_virtual_base + cpu * stack_span
 void map_stack(Machine& machine, u64 from, u64 to)
 {
     for (u64 at = from; at < to; at += page_size) {
-        void* page = machine.master.lock()->allocate();
-        if (!page)
-            panic("hv's pool is too small for its stacks");
+        void* const page = own_frame(machine);
         host_paging().unmap_page(reinterpret_cast<u64>(page));   // here and nowhere else
         host_paging().map_page(at, machine.block.physical(page), Page::writable | Page::no_execute);
     }
@@ -104,6 +102,7 @@ void load_tables(Cpu& cpu)
 // What a stub of entry.S noted is handled like an exit of that kind. False: nothing came.
 static bool take_noted(Cpu& cpu)
 {
+    static_assert(offsetof(CpuArch, noted_vector) == 0x20, "entry.S writes it");
     u8 const vector = cpu.arch.noted_vector;
     cpu.arch.noted_vector = 0;
     if (vector)

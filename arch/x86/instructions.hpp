@@ -6,11 +6,11 @@
 
 namespace kennel::arch {
 
-struct CpuidResult { u32 eax, ebx, ecx, edx; };
+struct CpuidWords { u32 eax, ebx, ecx, edx; };
 
-inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0)
+inline CpuidWords cpuid(u32 leaf, u32 subleaf = 0)
 {
-    CpuidResult r;
+    CpuidWords r;
     asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
     return r;
 }

@@ -50,18 +50,18 @@ void find_io_apics(Machine& machine)
     }
 }
 
-std::optional<u32> route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu)
+bool route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu)
 {
     auto all = chips.lock();
     Chip* chip = all->of(global_line);
     u32 const target = machine.cpus[cpu]->shared.apic_id;
     if (!chip || target >= 0xff)
-        return std::nullopt;
+        return false;
     u32 const entry = 0x10 + 2 * (global_line - chip->first);
     write(*chip, entry, masked);
     write(*chip, entry + 1, target << 24);
     write(*chip, entry, masked | vector | (level ? level_triggered : 0) | (active_low ? low_active : 0));
-    return global_line;
+    return true;
 }
 
 void mask_line(Machine&, u32 line, bool mask)

@@ -2,7 +2,7 @@
 //
 // The MSR policy. What is not here gives #GP (unless the service bound it): default-deny, in one table with a reason
 // per row. The registers a vCPU has to itself never exit, see open_msr in vmx.cpp.
-#include "arch/x86/cpuid.hpp"
+#include "arch/x86/controls.hpp"
 #include "arch/x86/instructions.hpp"
 #include "arch/x86/vmx.hpp"
 #include "hv/cpu.hpp"
@@ -115,10 +115,9 @@ bool write_control(Vcpu&, ControlExit const& exit, u64 value)
 {
     if (!exit.is_write || exit.which != ControlExit::Register::cr0)
         return false;                          // CR4: a bit that is not offered
-    constexpr u64 ours = Cr0::ne | Cr0::cd | Cr0::nw;
     if ((value >> 32) || ((value & Cr0::nw) && !(value & Cr0::cd)) || ((value & Cr0::pg) && !(value & Cr0::pe)))
         return false;
-    vmwrite(vmcs::cr0_shadow, (vmread(vmcs::cr0_shadow) & ~ours) | (value & ours));
+    vmwrite(vmcs::cr0_shadow, (vmread(vmcs::cr0_shadow) & ~cr0_guest_mask) | (value & cr0_guest_mask));
     return true;
 }
 

@@ -10,12 +10,12 @@ namespace kennel::arch {
 
 constexpr u64 address_mask = 0x000f'ffff'ffff'f000;
 
-u64* HostPaging::table()
+void* own_frame(Machine& machine)
 {
-    void* memory = machine_->master.lock()->allocate();
-    if (!memory)
-        panic("hv's pool cannot hold its own page tables");
-    return static_cast<u64*>(memory);
+    void* const frame = machine.master.lock()->allocate();
+    if (!frame)
+        panic("hv's pool cannot hold what hv itself needs");
+    return frame;
 }
 
 u64* HostPaging::entry(u64 virtual_address, u32 cpu)
@@ -25,7 +25,7 @@ u64* HostPaging::entry(u64 virtual_address, u32 cpu)
     for (unsigned level = 3; level > 0; level--) {
         u64& slot = at[(virtual_address >> (12 + 9 * level)) & 511];
         if (!(slot & Page::present))
-            slot = block.physical(table()).value | Page::present | Page::writable;
+            slot = block.physical(own_frame(*machine_)).value | Page::present | Page::writable;
         at = block.pointer<u64>({slot & address_mask});
     }
     return &at[(virtual_address >> 12) & 511];
@@ -59,7 +59,7 @@ void HostPaging::build(Machine& machine, Image const& image)
     map_page(machine.boot->trampoline, {machine.boot->trampoline}, 0);
 }
 
-void HostPaging::reserve(u32 cpu) { roots_[cpu] = machine_->block.physical(table()); }
+void HostPaging::reserve(u32 cpu) { roots_[cpu] = machine_->block.physical(own_frame(*machine_)); }
 
 void HostPaging::copy(u64 const* from, u64* to, unsigned level)
 {
@@ -68,7 +68,7 @@ void HostPaging::copy(u64 const* from, u64* to, unsigned level)
         to[i] = from[i];
         if (level == 0 || !(from[i] & Page::present))
             continue;
-        u64* const below = table();
+        u64* const below = static_cast<u64*>(own_frame(*machine_));
         copy(block.pointer<u64>({from[i] & address_mask}), below, level - 1);
         to[i] = block.physical(below).value | Page::present | Page::writable;
     }

@@ -18,10 +18,13 @@ inline constexpr u64 devices_virtual_base = 0xffff'ffff'c000'0000;
 
 struct Page { static constexpr u64 present = 1, writable = 2, write_through = 8, cache_disable = 16, no_execute = 1ull << 63; };
 
+// Zeroed, and hv's as long as the machine runs. Panics when the pool is used up: nothing works without.
+void* own_frame(Machine& machine);
+
 class HostPaging {
 public:
     struct Image { u64 text, text_end, constants, constants_end; };   // virtual, page-aligned: what the linker script says
-    void build(Machine& machine, Image const& image);   // panics when the pool cannot hold it: nothing works without
+    void build(Machine& machine, Image const& image);
     void use() const;                                   // on this CPU, while the machine starts
     void reserve(u32 cpu);                              // the address of that CPU's tables, which hold nothing before `divide`
     void divide(u32 cpus);                              // each of them gets tables of its own, so far with everything
@@ -34,7 +37,6 @@ public:
     HostPhysical root(u32 cpu = 0) const { return roots_[cpu]; }
 
 private:
-    u64* table();
     u64* entry(u64 virtual_address, u32 cpu = 0);
     void copy(u64 const* from, u64* to, unsigned level);
     Machine*     machine_ = nullptr;

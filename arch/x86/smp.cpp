@@ -82,8 +82,7 @@ static void drop_translations()
 
 void relax()
 {
-    Cpu& cpu = this_cpu();
-    CpuShared& shared = cpu.shared;
+    CpuShared& shared = this_cpu().shared;
     u64 const wanted = shared.invalidate_wanted.load(std::memory_order_acquire);
     if (wanted != shared.invalidate_done.load(std::memory_order_relaxed)) {
         drop_translations();
@@ -124,7 +123,7 @@ void other_cpu_main(kennel::Cpu* cpu)
     load_tables(*cpu);
     enable_apic(*cpu);
     u64 const states = host_features().xcr0;           // guests find what the boot CPU has
-    if (char const* why = (cpuid(0xd).eax & states) != states ? "it lacks extended states" : enter_vmx_root(*cpu->machine, *cpu)) {
+    if (char const* why = (cpuid(0xd).eax & states) != states ? "it lacks extended states" : enter_vmx_root(*cpu->machine)) {
         log_line("cpu ", cpu->index, " is left out: ", std::string_view{why});
         halt_for_ever();
     }

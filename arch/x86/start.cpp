@@ -73,7 +73,7 @@ void boot_cpu_main(kennel::abi::BootInfo const* boot)
     find_io_apics(machine);
     find_extended_features(features);
     find_vmx_features();
-    if (char const* why = enter_vmx_root(machine, cpu))
+    if (char const* why = enter_vmx_root(machine))
         panic(why);
     cpu.shared.online.store(true, std::memory_order_release);
     start_other_cpus(machine);

@@ -50,13 +50,13 @@ void get_state(Vcpu& vcpu, abi::VcpuState& state)
 
 abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
 {
-    if ((!vcpu.is_service && (state.cr4 & ~cr4_offered)) || (state.efer & ~(Efer::sce | Efer::lme | Efer::lma | Efer::nxe)) || state.activity > 1)
+    if ((!vcpu.is_service() && (state.cr4 & ~cr4_offered)) || (state.efer & ~(Efer::sce | Efer::lme | Efer::lma | Efer::nxe)) || state.activity > 1)
         return abi::Status::bad_argument;
     LoadedVmcs const loaded{vcpu};
     using namespace vmcs;
     u64 const cr0_fixed = Cr0::ne | Cr0::et, cr0_forbidden = Cr0::cd | Cr0::nw;
     // A service runs with TS set, so that touching the FPU exits: its registers may be another's.
-    u64 const service_bits = vcpu.is_service ? Cr0::ts : 0;
+    u64 const service_bits = vcpu.is_service() ? Cr0::ts : 0;
     for (WordField const& word : words)
         vmwrite(word.field, (state.*word.place & word.free) | word.set);
     vmwrite(guest_rsp, vcpu.registers().rsp);
@@ -82,13 +82,10 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     vmwrite(entry_interruption, 0u);
     u32 const entry = vmread(vmcs::entry_controls) & ~entry_ia32e_mode;
     vmwrite(vmcs::entry_controls, entry | (state.efer & Efer::lma ? entry_ia32e_mode : 0));
-    if (!vcpu.is_service) {
-        void* const area = vcpu.arch.context.extended;
+    if (!vcpu.is_service()) {
         drop_context(*vcpu.cpu, vcpu);
-        vcpu.arch.context = GuestContext{};
-        vcpu.arch.context.extended = area;
+        reset_context(vcpu.arch.context);
         vcpu.arch.context.cr2 = state.cr2;
-        reset_extended_state(vcpu.arch.context);
         // MTRRs on, all write-back; and whether REP MOVS and STOS are fast is the machine's to say, as in CPUID 7.
         u64 const kept[] = {0xc06, 0, rdmsr(Msr::misc_enable) & 1};
         memcpy(vcpu.arch.kept, kept, sizeof vcpu.arch.kept);

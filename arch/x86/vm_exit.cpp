@@ -169,7 +169,7 @@ static void look_for_interrupts(Cpu& cpu)
     take_pending_interrupts(cpu);
     if (!cpu.attention && rdtsc() < cpu.slice_end)
         return;
-    if (cpu.current && !cpu.current->is_service)
+    if (cpu.current && !cpu.current->is_service())
         cpu.current->attention |= Attention::yield;
     else
         cpu.attention = true;                  // this guest is being answered, here or from another CPU: then another is chosen

@@ -14,23 +14,17 @@ namespace {
 
 HostFeatures features;
 
-// A capability MSR: low word, bits that must be one; high word, bits that may be one. SDM, "Reserved Controls and Default Settings".
-struct Capability { u32 must, may; };
-Capability capability(u32 msr)
-{
-    u64 const value = rdmsr(msr);
-    return {static_cast<u32>(value), static_cast<u32>(value >> 32)};
-}
-
+// `msr` says what the processor allows: low word, bits that must be one; high word, bits that may be one. SDM, "Reserved Controls
+// and Default Settings".
 template<usize N> u32 assemble(Control const (&table)[N], u32 msr, bool is_service)
 {
-    Capability const allowed = capability(msr);
-    u32 word = allowed.must;
+    u64 const allowed = rdmsr(msr);
+    For const wanted = is_service ? For::service : For::guest;
+    u32 word = static_cast<u32>(allowed);
     for (Control const& control : table) {
-        For const wanted = is_service ? For::service : For::guest;
         if (!(static_cast<u8>(control.whom) & static_cast<u8>(wanted)))
             continue;
-        if (allowed.may & (1u << control.bit))
+        if (allowed & bit(32 + control.bit))
             word |= 1u << control.bit;
         else if (control.required)
             panic("a VMX control the loader checked is missing", control.bit);
@@ -52,13 +46,16 @@ void open_msr(u8* bitmap, u32 index, bool read, bool write)
         bitmap[2048 + base + number / 8] = static_cast<u8>(bitmap[2048 + base + number / 8] & ~(1u << (number % 8)));
 }
 
-u8* ones(Machine& machine)
+u8* ones(Machine& machine) { return static_cast<u8*>(memset(own_frame(machine), 0xff, page_size)); }
+
+// A VMXON region or a VMCS, host physical; 0: the pool is used up. SDM, "Format of the VMCS Region": the revision comes first.
+u64 make_region(Pool& pool)
 {
-    void* page = machine.master.lock()->allocate();
-    if (!page)
-        panic("hv's pool is too small for the VMX bitmaps");
-    memset(page, 0xff, page_size);
-    return static_cast<u8*>(page);
+    void* const region = pool.allocate();
+    if (!region)
+        return 0;
+    *static_cast<u32*>(region) = static_cast<u32>(features.vmx_basic) & 0x7fff'ffff;
+    return pool.block().physical(region).value;
 }
 
 } // namespace
@@ -81,7 +78,7 @@ void find_vmx_features()
     features.crossing_actions = crossing_means(seven, capabilities);
 }
 
-char const* enter_vmx_root(Machine& machine, Cpu& cpu)
+char const* enter_vmx_root(Machine& machine)
 {
     if (!(cpuid(1).ecx & bit(5)))
         return "no VT-x";
@@ -96,14 +93,12 @@ char const* enter_vmx_root(Machine& machine, Cpu& cpu)
     // Once and for all: what runs outside VMX root trains no indirect branch of hv's. Guests cannot reach the register.
     if (features.keeps_predictors_apart)
         wrmsr(Msr::spec_ctrl, 1);
-    void* region = machine.master.lock()->allocate();
+    u64 const region = make_region(*machine.master.lock());
     if (!region)
         return "hv's pool is too small";
-    *static_cast<u32*>(region) = static_cast<u32>(features.vmx_basic) & 0x7fff'ffff;
-    cpu.arch.vmxon_region = machine.block.physical(region).value;
     write_cr0((read_cr0() | rdmsr(Msr::vmx_cr0_fixed0)) & rdmsr(Msr::vmx_cr0_fixed1));
     write_cr4((read_cr4() | Cr4::vmxe | rdmsr(Msr::vmx_cr4_fixed0)) & rdmsr(Msr::vmx_cr4_fixed1));
-    if (!vmxon(cpu.arch.vmxon_region))
+    if (!vmxon(region))
         return "VMXON failed";
 
     if (!closed_page) {
@@ -173,7 +168,7 @@ void write_host_state(Vcpu& vcpu)
 void write_controls(Vcpu& vcpu)
 {
     using namespace vmcs;
-    bool const is_service = vcpu.is_service;
+    bool const is_service = vcpu.is_service();
     vmwrite(vmcs::pin_controls, assemble(arch::pin_controls, Msr::vmx_true_pin, is_service));
     vmwrite(vmcs::primary_controls, assemble(arch::primary_controls, Msr::vmx_true_primary, is_service));
     vmwrite(vmcs::secondary_controls, assemble(arch::secondary_controls, Msr::vmx_secondary, is_service));
@@ -189,7 +184,7 @@ void write_controls(Vcpu& vcpu)
     vmwrite(msr_bitmap, is_service ? service_msr_bitmap : guest_msr_bitmap);
     vmwrite(link_pointer, ~0ull);
     // SDM, "Extended-Page-Table Pointer (EPTP)": write-back tables, walk of four.
-    vmwrite(ept_pointer, block.physical(vcpu.partition->space.root()).value | 6 | (3u << 3));
+    vmwrite(ept_pointer, block.physical(vcpu.partition->space.root).value | 6 | (3u << 3));
     vmwrite(vpid, static_cast<u16>(1 + vcpu.partition->number % 65535));
     vmwrite(cr0_mask, is_service ? ~0ull : cr0_guest_mask);
     vmwrite(cr4_mask, is_service ? ~0ull : ~cr4_offered);
@@ -202,20 +197,13 @@ void write_controls(Vcpu& vcpu)
 
 bool create_vcpu(Vcpu& vcpu)
 {
-    Partition& partition = *vcpu.partition;
-    void* region = partition.pool.allocate();
-    if (!region)
+    Pool& pool = vcpu.partition->pool;
+    vcpu.arch.vmcs = make_region(pool);
+    vcpu.arch.cpuid = make_cpuid_table(vcpu);
+    if (!vcpu.is_service())
+        vcpu.arch.context.extended = pool.allocate();
+    if (!vcpu.arch.vmcs || !vcpu.arch.cpuid || (!vcpu.is_service() && !vcpu.arch.context.extended))
         return false;
-    *static_cast<u32*>(region) = static_cast<u32>(features.vmx_basic) & 0x7fff'ffff;
-    vcpu.arch.vmcs = partition.pool.block().physical(region).value;
-    vcpu.arch.cpuid = cpuid_of_services();
-    if (!vcpu.is_service) {
-        vcpu.arch.context.extended = partition.pool.allocate();
-        vcpu.arch.cpuid = make_cpuid_table(partition, vcpu);
-        if (!vcpu.arch.context.extended || !vcpu.arch.cpuid)
-            return false;
-        reset_extended_state(vcpu.arch.context);
-    }
     if (!vmclear(vcpu.arch.vmcs))
         panic("VMCLEAR failed");
     LoadedVmcs const loaded{vcpu};
@@ -258,7 +246,7 @@ void load_vcpu(Cpu& cpu, Vcpu& vcpu)
     if (!vmptrld(vcpu.arch.vmcs)) [[unlikely]]
         panic("VMPTRLD failed");
     cpu.arch.loaded = &vcpu;
-    if (vcpu.is_service ? cpu.arch.context && cpu.arch.context->service != &vcpu : cpu.arch.context != &vcpu) [[unlikely]]
+    if (vcpu.is_service() ? cpu.arch.context && cpu.arch.context->service != &vcpu : cpu.arch.context != &vcpu) [[unlikely]]
         switch_context(cpu, vcpu);
     if (features.crossing_actions) [[unlikely]]
         clean_up(before, vcpu);                // last: saving the other's registers fills the buffers that are emptied

@@ -100,7 +100,7 @@ std::optional<u64> read_msr(Vcpu&, u32) { return std::nullopt; }
 MsrOutcome write_msr(Vcpu&, u32, u64) { return MsrOutcome::denied; }
 bool write_control(Vcpu&, ControlExit const&, u64) { return false; }
 bool write_xcr0(Vcpu&, u64) { return false; }
-bool debug_registers_to_guest(Cpu&, Vcpu& vcpu) { return !vcpu.is_service; }
+bool debug_registers_to_guest(Cpu&, Vcpu& vcpu) { return !vcpu.is_service(); }
 
 abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, Bytes size, u32 rights, abi::MemoryType type)
 {
@@ -123,7 +123,7 @@ void unmap(Partition& partition, GuestPhysical guest, Bytes size)
 void invalidate(Machine&, Partition& partition) { partition.space.invalidations++; }
 void open_ports(Partition&) {}
 void kick(Machine&, Cpu& target) { target.arch.kicks++; }
-std::optional<u32> route_line(Machine&, u32 line, bool, bool, u8, u32) { return line < 24 ? std::optional{line} : std::nullopt; }
+bool route_line(Machine&, u32 line, bool, bool, u8, u32) { return line < 24; }
 void mask_line(Machine&, u32, bool) {}
 abi::Status message_for(Machine&, u32, u8 vector, u64& address, u32& data)
 {

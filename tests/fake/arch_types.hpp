@@ -34,9 +34,8 @@ struct VcpuArch {
 
 struct Mapping { u64 guest, host, size; u32 rights; abi::MemoryType type; };
 
-class Space {
-public:
-    bool create(Pool&) { return true; }
+struct Space {
+    void create(Pool&) {}
     Mapping mappings[48] = {};             // size 0: unused. In the partition's own frame, so nothing to free
     unsigned invalidations = 0;
 };

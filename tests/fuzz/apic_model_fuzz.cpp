@@ -18,10 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         u32 const msr = ApicRegister::first + input.take<u8>() % 64u;
         switch (input.take<u8>() % 9) {
         case 0: {
-            ApicWrite const write = apic.write(msr, input.take<u64>(), now);
-            demand(write.action <= ApicAction::send);
-            if (write.action == ApicAction::send)
-                (void)apic.is_destination(write.command, (now & 1) != 0);
+            ApicAction const action = apic.write(msr, input.take<u64>(), now);
+            demand(action <= ApicAction::send);
+            if (action == ApicAction::send)
+                (void)apic.is_destination(apic.command(), (now & 1) != 0);
             break;
         }
         case 1: (void)apic.write(msr, input.take<u32>() & 0x700ff, now); break;

@@ -85,11 +85,11 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
             Vcpu& current = *m.cpu().current;
             m.now += input.take<u16>();
             u8 const what = input.take<u8>();
-            if (current.is_service && what < 240) {
+            if (current.is_service() && what < 240) {
                 // What the service may have written into its pages.
                 for (Partition& partition : m.machine().control.lock()->partitions)
                     for (Vcpu& vcpu : partition.vcpus)
-                        if (!vcpu.is_service)
+                        if (!vcpu.is_service())
                             vcpu.page->reply = {static_cast<abi::ReplyAction>(input.take<u8>() % 5), input.take<u8>() % 17u, input.take<u8>() % 34u,
                                                 input.take<u8>() % 3u, input.take<u16>(), input.take<u8>() % 2u, argument(input)};
                 u64 arguments[5];

@@ -209,7 +209,7 @@ TEST_CASE("schedule: a guest on another CPU is stopped and destroyed from afar")
     m.call(Call::vcpu_start, handle, 0, 0, 0, 0, 1);
     m.call(Call::wait, 0, 0, 0, 0, 0, 1);
     Vcpu* guest = m.cpu(1).current;
-    REQUIRE(!guest->is_service);
+    REQUIRE(!guest->is_service());
     CHECK(m.call(Call::vcpu_stop, handle) == Status::ok);              // from CPU 0
     CHECK(m.cpu(1).arch.kicks == 1);
     m.exit(InterruptExit{HostVector::kick}, 1);

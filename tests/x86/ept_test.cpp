@@ -28,12 +28,13 @@ struct Fixture {
         machine.boot = &boot;
         partition.machine = &machine;
         REQUIRE(partition.pool.take_from(master, frames));
-        REQUIRE(partition.space.create(partition.pool));
+        partition.space.create(partition.pool);
+        REQUIRE(partition.space.root);
     }
     struct Found { u64 host; u64 bits; unsigned level; };
     std::optional<Found> walk(u64 guest)
     {
-        u64* table = partition.space.root();
+        u64* table = partition.space.root;
         for (unsigned level = 3;; level--) {
             u64 const entry = table[(guest >> (12 + 9 * level)) & 511];
             if (!(entry & 7))
