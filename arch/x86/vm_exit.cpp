@@ -60,7 +60,21 @@ constexpr u8 invalid_opcode = 6, general_protection = 13;
 constexpr u32 pushing_exceptions = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
 constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step = 1u << 14, general_detect = 1u << 13;
 
-// Whatever it is, this vCPU does not go on.
+// Behind the last instruction of 4 GiB comes the first; but `advance` adds as in 64-bit mode, since the processor tells where that was
+// wrong: it refuses the entry. SDM, "Checks on Guest RIP, RFLAGS, and SSP". A refused entry changes nothing in the VMCS, so an event
+// that it should have injected is still there: "VM-Entry Failures During or After Loading Guest State".
+bool wrap_instruction_pointer()
+{
+    constexpr u64 end = 1ull << 32;
+    constexpr u32 longest_instruction = 15, code_64_bit = 1u << 13;
+    u64 const rip = vmread(vmcs::guest_rip);
+    if (rip - end >= longest_instruction || ((vmread(vmcs::guest_efer) & Efer::lma) && (vmread(vmcs::guest_cs_access) & code_64_bit)))
+        return false;
+    vmwrite(vmcs::guest_rip, rip - end);
+    return true;
+}
+
+// Nearly always this vCPU does not go on.
 [[gnu::noinline, gnu::cold]] Action decode_fatal(Vcpu& vcpu, ExitReason reason)
 {
     using R = ExitReason;
@@ -71,7 +85,9 @@ constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9, pending_single_step
     case R::exception_or_nmi: case R::entry_machine_check:
                                  return dispatch(vcpu, FatalExit{"machine check", StopReason::mce, 0, 0});
     case R::entry_invalid_state: case R::entry_msr_loading:
-                                 return dispatch(vcpu, FatalExit{"invalid state", StopReason::invalid_state, number, vmread(vmcs::exit_qualification)});
+        if (wrap_instruction_pointer())
+            return Action::resume;
+        return dispatch(vcpu, FatalExit{"invalid state", StopReason::invalid_state, number, vmread(vmcs::exit_qualification)});
     default:                     return dispatch(vcpu, FatalExit{"unsupported exit", StopReason::unsupported, number, vmread(vmcs::exit_qualification)});
     }
 }
@@ -189,7 +205,7 @@ u64 instruction_length(Vcpu&) { return vmread(vmcs::exit_instruction_length); }
         look_for_interrupts(this_cpu());
 }
 
-// SDM, "Interruptibility State": an instruction that completes ends the shadow of a STI or MOV SS before it.
+// SDM, "Interruptibility State": an instruction that completes ends the shadow of a STI or MOV SS before it. See wrap_instruction_pointer.
 static bool advance(u64 length)
 {
     vmwrite(vmcs::guest_rip, vmread(vmcs::guest_rip) + length);

@@ -2,9 +2,10 @@
 //
 // void visit_modes(u32* marks): from 64-bit mode through compatibility, protected and real mode, and back. In each a
 // CPUID (an exit) is run, and one word of `marks` is written: compatibility, protected unpaged, real, real-mode INT,
-// protected again. The code that runs without paging is copied to 0x10000, where 16-bit segments reach it.
+// protected again; and two when an exit at the very end of a segment of 4 GiB is over, in the first two modes. The code that runs without paging is copied to 0x10000, where 16-bit segments reach it.
     .set base, 0x10000
-    .set at_marks, copy_end - copy + base   // five words behind the code
+    .set at_marks, copy_end - copy + base   // seven words behind the code
+    .set wrapped, base + 0x2000             // where segment 0x50 begins; its last bytes are those in front
     .text
     .globl visit_modes
 visit_modes:
@@ -17,8 +18,10 @@ visit_modes:
     mov     $copy_end - copy, %ecx
     rep     movsb
     xor     %eax, %eax
-    mov     $20, %ecx
+    mov     $28, %ecx
     rep     stosb
+    movw    $0xa20f, wrapped - 2            // CPUID
+    movb    $0xcb, wrapped                  // LRET
     sidt    saved_idt(%rip)
     mov     %rsp, saved_stack(%rip)
     pushq   $0x38
@@ -33,7 +36,7 @@ back:
     lidt    saved_idt(%rip)
     pop     %rdi
     mov     $at_marks, %esi
-    mov     $20, %ecx
+    mov     $28, %ecx
     rep     movsb
     pop     %r12
     pop     %rbp
@@ -50,6 +53,11 @@ copy:
     xor     %eax, %eax
     cpuid
     movl    $0xc0de0001, at_marks
+    push    $0x38
+    push    $compatibility - copy + base
+    ljmp    $0x50, $0xfffffffe
+compatibility:
+    movl    $0xc0de0006, at_marks + 20
     mov     %cr0, %eax                      // leave paging, and with it long mode
     and     $0x7fffffff, %eax
     mov     %eax, %cr0
@@ -60,6 +68,12 @@ copy:
     xor     %eax, %eax
     cpuid
     movl    $0xc0de0002, at_marks + 4
+    movw    $0x71e4, wrapped - 2            // IN from the clock, which the service answers
+    push    $0x38
+    push    $protected - copy + base
+    ljmp    $0x50, $0xfffffffe
+protected:
+    movl    $0xc0de0007, at_marks + 24
     lidt    real_idt - copy + base
     ljmp    $0x40, $protected_16 - copy
     .code16

@@ -155,6 +155,7 @@ descriptors:
     .quad 0x00cf9b000000ffff                // 0x38 code, 32-bit
     .quad 0x00009b010000ffff                // 0x40 code, 16-bit, at 0x10000
     .quad 0x000093010000ffff                // 0x48 data, 16-bit, at 0x10000
+    .quad 0x00cf9b012000ffff                // 0x50 code, 32-bit, at 0x12000: its last bytes are in front of that
 descriptors_end:
     .globl descriptors_pointer
 descriptors_pointer:
