@@ -122,6 +122,7 @@ Status vcpu_create(Caller& caller, Partition& partition, Arguments const& a)
     u64 const handle = caller.partition.handles->add(vcpu, Right::all);
     if (!handle)
         return Status::full;                   // its frames stay with the partition until that is destroyed
+    caller.cpu.all.push_back(*vcpu);
     caller.give(handle, caller.machine.block.physical(vcpu->page).value);
     return Status::ok;
 }

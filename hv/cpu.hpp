@@ -33,7 +33,7 @@ struct Cpu {
     bool      attention = false;                 // reschedule at the next chance
     List<Vcpu, &Vcpu::run_link> services;        // service vCPUs that are runnable
     List<Vcpu, &Vcpu::run_link> guests;          // guests that are runnable, first is next; not the charged one
-    List<Vcpu, &Vcpu::cpu_link> all;             // every vCPU of this CPU: whose deadline is next
+    List<Vcpu, &Vcpu::cpu_link> all;             // every vCPU of this CPU that a handle leads to: whose deadline is next
 
     // -- shared --
     alignas(page_size) CpuShared shared;

@@ -123,6 +123,7 @@ bool make_vcpu(Machine& machine, Partition& service, Cpu& cpu, abi::ServiceImage
     if (arch::set_state(*vcpu, state) != Status::ok)
         return false;
     vcpu->status = VcpuStatus::runnable;
+    cpu.all.push_back(*vcpu);
     cpu.services.push_back(*vcpu);
     return true;
 }

@@ -105,7 +105,6 @@ Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 
     if (!arch::create_vcpu(*vcpu))
         return nullptr;
     partition.ran_on.fetch_or(1u << cpu.index, std::memory_order_relaxed);
-    cpu.all.push_back(*vcpu);
     partition.vcpus.push_back(*vcpu);          // what it holds from here on goes when the partition does, whatever fails below
     if (!service)
         return vcpu;                           // services' are settled when all of them are made

@@ -50,7 +50,8 @@ inline constexpr u64 max_extents = page_size / sizeof(Extent);
 // A partition in frames of its own pool, `frames` of them from the machine's: at least as many as it takes itself. Null: there are too few.
 inline constexpr u64 least_frames = 16;
 Partition* create_partition(Machine& machine, u64 frames, Partition* service);
-// A vCPU on `cpu` in frames of the partition's pool; service: who answers its intercepts (null for a service's own).
+// A vCPU on `cpu` in frames of the partition's pool; service: who answers its intercepts (null for a service's own). Who can name it
+// puts it on the CPU's list: what no handle leads to costs nobody but the pool it lies in.
 Vcpu* create_vcpu(Partition& partition, Cpu& cpu, Vcpu* service, u64 badge, u32 weight, u32 apic_id);
 // Nobody finds it any more: off the machine's list, its handles and its vCPUs' gone. What a CPU found before is still there.
 void forget_partition(Control& control, Partition& partition);

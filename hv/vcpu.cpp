@@ -54,7 +54,8 @@ void release(Vcpu& vcpu)
     Cpu& cpu = *vcpu.cpu;
     vcpu.status = VcpuStatus::stopped;
     take_off(vcpu);
-    cpu.all.remove(vcpu);
+    if (vcpu.cpu_link.is_linked())
+        cpu.all.remove(vcpu);
     Vcpu** link = &vcpu.service->waiting_guests;   // a message the service never fetched must not outlive its sender
     while (*link && *link != &vcpu)
         link = &(*link)->next_waiting;

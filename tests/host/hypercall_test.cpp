@@ -171,6 +171,36 @@ TEST_CASE("hypercall: a vCPU whose pages cannot all be shown leaves none of them
     CHECK(m.cpu().all.front() == &m.service());
 }
 
+TEST_CASE("hypercall: a CPU has as many vCPUs to look at as there are handles to them, whatever fails")
+{
+    FakeMachine m;
+    auto const listed = [&] {
+        u64 count = 0;
+        for ([[maybe_unused]] Vcpu& vcpu : m.cpu().all)
+            count++;
+        return count;
+    };
+    u64 const before = m.machine().master.lock()->free_count();
+    REQUIRE(m.call(Call::partition_create, 256) == Status::ok);
+    u64 const partition = m.service().registers().rdi;
+    u64 made = 0, id = 0;
+    while (m.call(Call::vcpu_create, partition, 0, 7, 100, id) == Status::ok)
+        made++, id++;
+    CHECK(m.call(Call::vcpu_create, partition, 0, 7, 100, ++id) == Status::no_memory);   // their pages cannot be shown
+    CHECK(listed() == 1 + made);
+    CHECK(m.call(Call::partition_destroy, partition) == Status::ok);
+    CHECK(listed() == 1);
+
+    REQUIRE(m.call(Call::partition_create, 256) == Status::ok);
+    u64 const second = m.service().registers().rdi;
+    while (m.call(Call::interrupt_bind, 2, 0, 9, 0, 0) == Status::ok) {}
+    for (id = 0; id < 10; id++)
+        CHECK(m.call(Call::vcpu_create, second, 0, 7, 100, id) == Status::full);
+    CHECK(listed() == 1);
+    CHECK(m.call(Call::partition_destroy, second) == Status::ok);
+    CHECK(m.machine().master.lock()->free_count() == before);
+}
+
 TEST_CASE("hypercall: a clock set to 0 is due at once, and the timer goes on for all others")
 {
     FakeMachine m;
