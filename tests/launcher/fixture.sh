@@ -26,5 +26,12 @@ bytes 0x258 '\x00\x00\x00\x01'
 bytes 0x260 '\x00\x00\x10\x00'
 printf '070701' > "$work/initrd.img"
 
-# The faults of a part's end: a process of its that still runs.
-left_running() { pgrep -af "$work/cache/kennel/bochs|$kennel " | grep -v pgrep; }
+# left_running [PATTERN]: the faults of a part's end: a process of its that still runs. One that was killed may take a moment to go.
+left_running() {
+    local left
+    for _ in $(seq 100); do
+        left=$(pgrep -af "${1:-$work/cache/kennel/bochs|$kennel }" | grep -v pgrep) || return 0
+        sleep 0.1
+    done
+    echo "$left"
+}
