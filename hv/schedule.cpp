@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // See schedule.hpp. A guest that wakes with slice left goes before the others, once: sleeping earns no time, so a
-// guest that only exits or only naps gets its share and no more.
+// guest that only exits or only naps gets its share and no more. One for which its service worked beyond the end of its turn owes that.
 #include "hv/schedule.hpp"
 #include "hv/clock.hpp"
 #include "hv/cpu.hpp"
@@ -12,7 +12,16 @@ namespace kennel {
 
 namespace {
 
-u64 full_slice(Cpu const& cpu, Vcpu const& vcpu) { return cpu.machine->boot->tsc_hz / 1000 * slice_ms * vcpu.weight / 100; }
+constexpr s64 most_owed = 100;                 // turns: whose service once took an hour is not gone for an hour
+
+s64 full_slice(Cpu const& cpu, Vcpu const& vcpu) { return static_cast<s64>(cpu.machine->boot->tsc_hz / 1000 * slice_ms * vcpu.weight / 100); }
+
+// When the turn of cpu.charged ends if others want to run from `now` on: at once where it is used up.
+u64 end_of_turn(Cpu const& cpu, u64 now)
+{
+    u64 const end = cpu.slice_start + static_cast<u64>(cpu.charged->slice_left);
+    return end > now ? end : now;
+}
 
 // The turn of cpu.charged ends: its time is booked, and it queues up again if it can go on.
 void end_turn(Cpu& cpu, u64 now)
@@ -20,16 +29,13 @@ void end_turn(Cpu& cpu, u64 now)
     Vcpu* vcpu = cpu.charged;
     if (!vcpu)
         return;
+    vcpu->counters->run_ticks += now - cpu.slice_start;
+    u64 const end = cpu.slice_end == ~0ull ? end_of_turn(cpu, now) : cpu.slice_end;    // ~0: nobody has waited
+    vcpu->slice_left = static_cast<s64>(end - now);
     cpu.charged = nullptr;
-    u64 const used = now - cpu.slice_start;
-    vcpu->counters->run_ticks += used;
-    bool const used_up = used >= vcpu->slice_left;
-    // What its service did for it beyond the end comes off the next turn.
-    u64 const full = full_slice(cpu, *vcpu), left = vcpu->slice_left - used + (used_up ? full : 0);
-    vcpu->slice_left = left - 1 < full ? left : 1;
     if (vcpu->status != VcpuStatus::runnable)
         return;
-    if (used_up) {
+    if (vcpu->slice_left <= 0) {
         cpu.guests.push_back(*vcpu);
     } else {
         // It was interrupted for one that woke: that one first, then it goes on with what is left.
@@ -38,6 +44,17 @@ void end_turn(Cpu& cpu, u64 now)
         if (woken)
             cpu.guests.push_front(*woken);
     }
+}
+
+// The last turn of this guest, just taken from the queue, is used up: it gets the next one. False: it owes more than that, and sits this
+// one out; but if nobody else wants to run, nobody is owed.
+[[gnu::noinline]] bool begin_turn(Cpu& cpu, Vcpu& guest)
+{
+    s64 const full = full_slice(cpu, guest), least = -most_owed * full, owed = guest.slice_left > least ? guest.slice_left : least;
+    guest.slice_left = full + (cpu.guests.empty() ? 0 : owed);
+    if (guest.slice_left <= 0)
+        cpu.guests.push_back(guest);
+    return guest.slice_left > 0;
 }
 
 } // namespace
@@ -58,10 +75,9 @@ void make_runnable(Vcpu& vcpu)
     if (cpu.charged == &vcpu)
         return;                                // still its turn
     // One just started queues up like everybody, or one that restarts for ever would always go first.
-    if (vcpu.slice_left)
-        cpu.guests.push_front(vcpu);
-    else
-        cpu.guests.push_back(vcpu), vcpu.slice_left = full_slice(cpu, vcpu);
+    vcpu.slice_left > 0 ? cpu.guests.push_front(vcpu) : cpu.guests.push_back(vcpu);
+    if (cpu.charged && cpu.slice_end == ~0ull)
+        cpu.slice_end = end_of_turn(cpu, arch::now());
     cpu.attention = true;
 }
 
@@ -92,9 +108,11 @@ void take_off(Vcpu& vcpu)
             return;
         }
         if (Vcpu* guest = cpu.guests.pop_front()) {
+            if (guest->slice_left <= 0 && !begin_turn(cpu, *guest))
+                continue;
             cpu.charged = guest;
             cpu.slice_start = now;
-            cpu.slice_end = cpu.guests.empty() ? ~0ull : now + guest->slice_left;
+            cpu.slice_end = cpu.guests.empty() ? ~0ull : now + static_cast<u64>(guest->slice_left);
             watch_deadline(cpu, cpu.slice_end);
             guest->attention |= Attention::watchdog;
             cpu.current = guest;

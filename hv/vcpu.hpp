@@ -48,7 +48,7 @@ struct Vcpu {
     bool        ended = false;                 // its message is `stopped`: only a new state lets it run again
     bool        interrupted_delivery = false;  // the intercept came in the middle of an event's delivery
     u32         weight  = 100;
-    u64         slice_left = 0;                // TSC ticks of this turn not yet used
+    s64         slice_left = 0;                // TSC ticks of its turn not yet used; negative: owed, by what was done for it beyond the end
     std::atomic<u64> posted[4] = {};           // interrupts raised on other CPUs, merged into apic by its own CPU
     std::atomic<u32> requests{0};
 

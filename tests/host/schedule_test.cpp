@@ -20,6 +20,24 @@ void timer(FakeMachine& m)
     m.exit(InterruptExit{HostVector::timer});
 }
 
+// The service is ready with what it did since `current` rang; the timer may have come.
+void end_work(FakeMachine& m)
+{
+    if (m.now >= m.cpu().arch.timer)
+        m.exit(InterruptExit{HostVector::timer});
+    m.service().events->summary = m.service().events->pending[1] = 0;
+    m.call(Call::wait);
+}
+
+// `current` runs for `own`, rings, and the service works for it for `work`.
+void work_for(FakeMachine& m, u64 own, u64 work)
+{
+    m.now += own;
+    m.exit(PortExit{0xc000, 2, false});
+    m.now += work;
+    end_work(m);
+}
+
 } // namespace
 
 TEST_CASE("schedule: two busy guests get equal time, and by weight otherwise")
@@ -85,6 +103,77 @@ TEST_CASE("schedule: what a service does for a guest beyond the end of its turn 
     }
     double const share = static_cast<double>(b.vcpu->counters->run_ticks) / static_cast<double>(a.vcpu->counters->run_ticks);
     CHECK(share == doctest::Approx(1).epsilon(0.02));   // 5/8 without that
+}
+
+TEST_CASE("schedule: what a service takes on a guest's turn is owed, were it many turns, while others want to run")
+{
+    for (u64 weight : {100ull, 50ull}) {
+        FakeMachine m;
+        auto a = m.start_guest(1), b = m.start_guest(2), c = m.start_guest(3);
+        b.vcpu->weight = static_cast<u32>(weight);
+        REQUIRE(m.call(Call::doorbell_bind, a.partition, 0xc000, 2, 65, 0) == Status::ok);
+        m.call(Call::wait);
+        for (int turn = 0; turn < 2000; turn++)
+            if (m.cpu().current == a.vcpu)
+                work_for(m, m.cpu().arch.timer - m.now - 1, 37'000'000);
+            else
+                timer(m);
+        auto const ticks = [](auto const& guest) { return static_cast<double>(guest.vcpu->counters->run_ticks); };
+        CHECK(ticks(a) / ticks(c) == doctest::Approx(1).epsilon(0.05));
+        CHECK(ticks(b) / ticks(c) == doctest::Approx(static_cast<double>(weight) / 100).epsilon(0.05));
+    }
+}
+
+TEST_CASE("schedule: a guest owes nothing of the time when nobody waited, and all of it from then on")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1), b = m.start_guest(2);
+    REQUIRE(m.call(Call::doorbell_bind, a.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    while (m.cpu().current != b.vcpu)
+        timer(m);
+    m.exit(HaltExit{});
+    REQUIRE(m.cpu().current == a.vcpu);
+    m.now += 1'000'000'000;                      // alone
+    work_for(m, 0, 2'000'000'000);
+    REQUIRE(m.cpu().current == a.vcpu);
+    b.vcpu->apic.write(ApicRegister::spurious, 0x1ff, 0);
+    u8 vector = 0x40;
+    auto const turns_of_b = [&](u64 work) {      // after b woke, while the service still works that long for a
+        m.exit(PortExit{0xc000, 2, false});
+        REQUIRE(m.cpu().current == &m.service());
+        raise_interrupt(m.cpu(), *b.vcpu, vector += 0x10, false);
+        m.now += work;
+        end_work(m);
+        u64 const before = b.vcpu->counters->run_ticks;
+        while (m.cpu().current == b.vcpu)
+            timer(m);
+        REQUIRE(m.cpu().current == a.vcpu);
+        return (b.vcpu->counters->run_ticks - before + 2'500'000) / 5'000'000;
+    };
+    CHECK(turns_of_b(1'000'000) == 1);
+    while (m.cpu().current != b.vcpu)
+        timer(m);
+    m.exit(HaltExit{});
+    REQUIRE(m.cpu().current == a.vcpu);
+    m.now += 1'000'000'000;
+    CHECK(turns_of_b(29'000'000) == 6);
+}
+
+TEST_CASE("schedule: guests that all owe go on in turn, and one alone at once")
+{
+    FakeMachine m;
+    auto a = m.start_guest(1), b = m.start_guest(2);
+    for (auto const& guest : {a, b})
+        REQUIRE(m.call(Call::doorbell_bind, guest.partition, 0xc000, 2, 65, 0) == Status::ok);
+    m.call(Call::wait);
+    for (int turn = 0; turn < 100; turn++)
+        work_for(m, 1'000'000, 3'600'000'000'000);          // an hour
+    double const share = static_cast<double>(b.vcpu->counters->run_ticks) / static_cast<double>(a.vcpu->counters->run_ticks);
+    CHECK(share == doctest::Approx(1).epsilon(0.05));
+    Vcpu* const other = m.cpu().current == a.vcpu ? b.vcpu : a.vcpu;
+    m.exit(HaltExit{});
+    CHECK(m.cpu().current == other);
 }
 
 TEST_CASE("schedule: a guest that does nothing but exit to its service gets no more than its share")
