@@ -23,7 +23,7 @@ void relax();                                       // inside a loop that waits
 void fill_zero(void* to, u64 bytes);                // REP STOS: guest RAM is large, and a loop is slower
 void copy_bytes(void* to, void const* from, u64 bytes);
 
-bool has_random_words();                            // asks the processor: once, at start
+bool has_random_words();                            // asks the processor: at start
 std::optional<u64> random_word();                   // RDSEED, else RDRAND; nothing: it has none at the moment
 
 [[noreturn]] void stop_here();                      // nothing can be done any more, and saying so was done

@@ -128,14 +128,15 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
         if (!guest) [[unlikely]]
             continue;
         u32 const device = which % VirtioDevices::events / Transport::most_queues;
-        if (auto const rest = guest->platform.virtio.kicked(device, which % Transport::most_queues); rest.changed) [[unlikely]]
-            remember(*guest, device, rest);
+        if (guest->platform.virtio.kicked(device, which % Transport::most_queues)) [[unlikely]]
+            remember(*guest, device);
     }
 }
 
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
-void Service::remember(Guest& guest, u32 device, VirtioDevices::Rest rest)
+[[gnu::noinline]] void Service::remember(Guest& guest, u32 device)
 {
+    auto const rest = guest.platform.virtio.rest(device);
     u32 const event = guest.platform.virtio.event_of(device, 0);
     u64& busy = events_.busy[event / 64];
     u64 const mask = 1ull << event % 64;
@@ -154,8 +155,8 @@ void Service::disks_completed(u64 pending)
 void Service::disk_completed(Disk& disk)
 {
     Guest& guest = *shared_.plan.guests[disk.guest];
-    if (auto const rest = guest.platform.virtio.completed(disk.device); rest.changed)
-        remember(guest, disk.device, rest);
+    if (guest.platform.virtio.completed(disk.device))
+        remember(guest, disk.device);
     if (guest.state == GuestState::ending && !guest.platform.virtio.in_flight())
         ended(guest, guest.end);
 }

@@ -73,7 +73,7 @@ private:
     void clock_came();
     void set_clock(u64 deadline);
     void serve_doorbells(u32 first_guest, u64 pending);
-    void remember(Guest& guest, u32 device, VirtioDevices::Rest rest);
+    void remember(Guest& guest, u32 device);
     void disks_completed(u64 pending);
     void disk_completed(Disk& disk);
     void output_of(Guest& guest);

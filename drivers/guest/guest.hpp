@@ -48,7 +48,6 @@ struct Guest {
     GuestMemory memory;
     DecodeCache cache;
     VirtioConsole console;                            // another, where the kernel's command line names it
-    VirtioEntropy entropy;                            // one of platform.virtio, where the processor has a source
 
     // -- from the manifest --
     abi::ManifestGuest  recipe{};

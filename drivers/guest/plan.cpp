@@ -112,8 +112,7 @@ private:
             guest->has_console = true;
             guest->platform.uart.give_input_away();
         }
-        if (entropy_)
-            guest->platform.virtio.add(guest->entropy);
+        guest->platform.virtio.add_own();
         return guest;
     }
 
@@ -259,7 +258,6 @@ private:
     std::span<u8> zeroes_;                            // a page of them, for what lies behind an area's content
     Plan    plan_;
     u32     next_cpu_ = 0;
-    bool    entropy_ = has_random_words();            // the same for all guests
 };
 
 } // namespace

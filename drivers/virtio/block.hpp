@@ -37,7 +37,7 @@ public:
     bool take_change() { return std::exchange(has_changed_, false); }
     // 0: go_on() shall be called when there is time; ~0: there is nothing left over.
     u64  continue_at() const { return left_over_ ? 0 : ~0ull; }
-    void go_on() { serve(); }
+    void go_on(u64) { serve(); }
 
     struct Counters { u64 requests = 0, malformed = 0, unsupported = 0, failed = 0, interrupts = 0; };
     Counters const& counters() const { return counters_; }

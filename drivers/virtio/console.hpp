@@ -25,6 +25,7 @@ public:
     // The terminal's window; the driver is told when it is another one.
     void set_size(u16 columns, u16 rows);
 
+    bool take_change() const { return output_mark_; }   // as other devices'; the mark itself stays
     // Since the last question there was output.
     bool take_output_mark()
     {

@@ -5,6 +5,28 @@
 
 namespace kennel::service {
 
+namespace {
+
+template<class T> bool take_change_of(T& device)
+{
+    if constexpr (requires { device.take_change(); })
+        return device.take_change();
+    return false;
+}
+
+} // namespace
+
+void VirtioDevices::add_own()
+{
+    auto const offer = [this](auto& device) {
+        if constexpr (requires { device.is_offered(); })
+            if (!device.is_offered())
+                return;
+        static_cast<void>(add(device));
+    };
+    std::apply([&](auto&... device) { (offer(device), ...); }, own_);
+}
+
 void VirtioDevices::power_on(PciHost& pci, GuestMemory const& memory, InterruptSink& interrupts)
 {
     for (u32 i = 0; i < count_; i++) {
@@ -34,10 +56,8 @@ void VirtioDevices::configuration_written()
         carry_out(entries_[i], entries_[i].transport->take_window_change());
 }
 
-void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
+[[gnu::noinline]] void VirtioDevices::changed(Entry& entry, Transport::Change change)
 {
-    if (change == Transport::Change::none)
-        return;
     entry.on([&](auto& device) { device.changed(change); });
     if (change != Transport::Change::started)
         return;
@@ -47,51 +67,47 @@ void VirtioDevices::carry_out(Entry& entry, Transport::Change change)
         static_cast<void>(event_raise(place_.cpu, event_of(number, queue)));
 }
 
-VirtioDevices::Rest VirtioDevices::kicked(u32 number, u32 queue)
+bool VirtioDevices::kicked(u32 number, u32 queue)
 {
     if (number >= count_ || queue >= entries_[number].transport->queue_count())
-        return {};
-    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) [[likely]] {
-        (*block)->kicked();
-        return rest_of(**block);
-    }
-    if (auto* const card = std::get_if<VirtioNet*>(&entries_[number].device)) {
-        (*card)->kicked(queue);
-        return {(*card)->continue_at(), false, (*card)->continue_at() != ~0ull};
-    }
-    entries_[number].on([&](auto& device) {
+        return false;
+    return entries_[number].on([&](auto& device) {
         if constexpr (requires { device.kicked(queue); })
             device.kicked(queue);
         else
             device.kicked();
+        return take_change_of(device);
     });
-    return {.changed = true};
 }
 
-VirtioDevices::Rest VirtioDevices::completed(u32 number)
+bool VirtioDevices::completed(u32 number)
 {
-    auto* const block = number < count_ ? std::get_if<VirtioBlock*>(&entries_[number].device) : nullptr;
-    if (!block)
-        return {};
-    (*block)->completed();
-    return rest_of(**block);
+    if (number >= count_)
+        return false;
+    return entries_[number].on([](auto& device) {
+        if constexpr (requires { device.completed(); })
+            device.completed();
+        return take_change_of(device);
+    });
 }
 
-u64 VirtioDevices::continue_at(Entry const& entry)
+VirtioDevices::Rest VirtioDevices::rest(Entry const& entry)
 {
-    u64 at = ~0ull;
-    entry.on([&](auto const& device) {
+    return entry.on([](auto const& device) {
+        Rest rest;
         if constexpr (requires { device.continue_at(); })
-            at = device.continue_at();
+            rest.continue_at = device.continue_at();
+        if constexpr (requires { device.in_flight(); })
+            rest.in_flight = device.in_flight();
+        return rest;
     });
-    return at;
 }
 
 u64 VirtioDevices::continue_at() const
 {
     u64 first = ~0ull;
     for (u32 i = 0; i < count_; i++)
-        first = std::min(first, continue_at(entries_[i]));
+        first = std::min(first, rest(entries_[i]).continue_at);
     return first;
 }
 
@@ -100,31 +116,18 @@ void VirtioDevices::go_on(u64 now)
     bool worked = false;
     for (u32 i = 0, first = turn_; i < count_; i++) {
         u32 const number = (first + i) % count_;
-        u64 const at = continue_at(entries_[number]);
+        u64 const at = rest(entries_[number]).continue_at;
         if (at > now || (at == 0 && worked))
             continue;
         if (at == 0) {
             worked = true;
             turn_ = number + 1;
         }
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device))
-            (*block)->go_on();
-        else if (auto* const card = std::get_if<VirtioNet*>(&entries_[number].device))
-            (*card)->go_on(now);
+        entries_[number].on([&](auto& device) {
+            if constexpr (requires { device.go_on(now); })
+                device.go_on(now);
+        });
     }
-}
-
-DeviceCounters VirtioDevices::counters(u32 number) const
-{
-    Transport const& transport = *entries_[number].transport;
-    DeviceCounters all{.type = transport.type(), .interrupts = transport.interrupts()};
-    if (auto* const block = std::get_if<VirtioBlock*>(&entries_[number].device)) {
-        VirtioBlock::Counters const& seen = (*block)->counters();
-        all.requests = seen.requests;
-        all.refused = seen.malformed + seen.unsupported;
-        all.failed = seen.failed;
-    }
-    return all;
 }
 
 VirtioPmem* VirtioDevices::find_pmem(u64 address) const
@@ -138,7 +141,7 @@ VirtioPmem* VirtioDevices::find_pmem(u64 address) const
 bool VirtioDevices::in_flight() const
 {
     for (u32 i = 0; i < count_; i++)
-        if (auto* const block = std::get_if<VirtioBlock*>(&entries_[i].device); block && (*block)->in_flight())
+        if (rest(entries_[i]).in_flight)
             return true;
     return false;
 }

@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A guest's virtio devices: where each lies on its PCI, and which one an access or an event is for. The closed list of what a
-// device can be is here; everything else about one is in its own file.
+// device can be is here; everything else about one is in its own file. README.md says how to add one.
 //
 //   device n    PCI device first_slot + n, ports from first_port + n * 256, MSI-X page in the PCI window
 //   its events  in the service's event page: device * 2 + queue, in the guest's own half of a word
+//
+// What a device has is called directly, and what it lacks is not called at all:
+//
+//   transport                   its registers, queues and interrupts                                    needed
+//   changed(change)             what its driver did to it; at a reset it calls transport.finish_reset()  needed
+//   kicked() or kicked(queue)   its driver's doorbell                                                    needed
+//   is_offered()                whether this machine can have it                                         of EveryGuest's, may be missing
+//   power_on()                  after the transport's                                                    may be missing
+//   take_change()               once: kicked() or completed() left something to look after               may be missing: never
+//   continue_at(), go_on(now)   work that is left over: from which TSC value on, and doing it            may be missing
+//   in_flight(), completed()    a medium moves bytes of the guest's RAM; it has news                     may be missing
 #pragma once
 #include "drivers/virtio/block.hpp"
 #include "drivers/virtio/console.hpp"
 #include "drivers/virtio/entropy.hpp"
 #include "drivers/virtio/net.hpp"
 #include "drivers/virtio/pmem.hpp"
+#include <tuple>
 #include <variant>
 
 namespace kennel::service {
 
-// What a device did for its guest since the guest was planned, for whoever asks: a plain value, to be read on its home.
-struct DeviceCounters {
-    wire::DeviceType type{};
-    u64 requests = 0;                                 // of a disk; of other devices nothing is counted but interrupts
-    u64 refused = 0;                                  // malformed, or of a kind the device does not have
-    u64 failed = 0;                                   // ended with an I/O error of the medium's
-    u64 interrupts = 0;
-};
+// The list, in two parts. Of these each guest has one, if the machine can have them, behind those it is given:
+using EveryGuest = std::tuple<VirtioEntropy>;
+// and of these what somebody gives it (add): disks, cards and areas by the manifest, the console by the kernel's command line.
+template<class... One> std::variant<VirtioBlock*, VirtioNet*, VirtioConsole*, VirtioPmem*, One*...> any_device(std::tuple<One...> const&);
 
 class VirtioDevices {
 public:
@@ -41,6 +49,8 @@ public:
             areas_from_ = std::min(areas_from_, device.area.address());
         return true;
     }
+    // The guest's own of EveryGuest: those it has, as far as there is room.
+    void add_own();
     u32 count() const { return count_; }
     Transport& transport(u32 number) { return *entries_[number].transport; }
     // Null: device `number`, below count(), is no pmem.
@@ -73,12 +83,12 @@ public:
     // What configuration space brought about, after a write to it.
     void configuration_written();
 
-    DeviceCounters counters(u32 number) const;        // number < count()
-
-    // A driver's kick, and news from a disk's medium; numbers beyond the list mean nothing. -> what is left of it.
-    struct Rest { u64 continue_at = ~0ull; bool in_flight = false, changed = false; };   // changed: there is something to remember
-    Rest kicked(u32 number, u32 queue);
-    Rest completed(u32 number);
+    // A driver's kick, and news from a device's medium; numbers beyond the list mean nothing. -> rest() may be another than before.
+    bool kicked(u32 number, u32 queue);
+    bool completed(u32 number);
+    // What a device has left over, and whether its medium works for it; number < count().
+    struct Rest { u64 continue_at = ~0ull; bool in_flight = false; };
+    Rest rest(u32 number) const { return rest(entries_[number]); }
     // A medium still moves bytes of the guest's RAM.
     bool in_flight() const;
     // TSC value from which go_on() shall be called; 0: when there is time; ~0: nothing is left over.
@@ -87,29 +97,33 @@ public:
     void go_on(u64 now);
 
 private:
-    // All there is of a kind of device here. Each has `transport`, `changed` and `kicked`; which have more is found out where that is called.
-    using Any = std::variant<VirtioBlock*, VirtioNet*, VirtioEntropy*, VirtioConsole*, VirtioPmem*>;
+    using Any = decltype(any_device(EveryGuest{}));
 
     struct Entry {
         Transport* transport = nullptr;
         Any        device;
 
-        // As Medium's, with no table of functions.
-        template<usize index = 0, class Do> void on(Do&& act) const
+        // As Medium's, with no table of functions: a disk is found first.
+        template<usize index = 0, class Do> decltype(auto) on(Do&& act) const
         {
             if constexpr (index + 1 < std::variant_size_v<Any>)
-                if (device.index() != index)
+                if (device.index() != index) [[unlikely]]
                     return on<index + 1>(act);
-            act(**std::get_if<index>(&device));
+            return act(**std::get_if<index>(&device));
         }
     };
 
     Entry& entry(u16 port) { return entries_[(port - first_port) / Transport::ports]; }
-    void   carry_out(Entry& entry, Transport::Change change);
+    void   carry_out(Entry& entry, Transport::Change change)
+    {
+        if (change != Transport::Change::none) [[unlikely]]
+            changed(entry, change);
+    }
+    void   changed(Entry& entry, Transport::Change change);
     VirtioPmem* find_pmem(u64 address) const;
-    static u64  continue_at(Entry const& entry);
-    static Rest rest_of(VirtioBlock& block) { return block.take_change() ? Rest{block.continue_at(), block.in_flight(), true} : Rest{}; }
+    static Rest rest(Entry const& entry);
 
+    EveryGuest own_;
     Entry entries_[most];
     u32   count_ = 0;
     u32   turn_ = 0;                                  // the device that goes on first

@@ -6,6 +6,8 @@
 
 namespace kennel::service {
 
+bool VirtioEntropy::is_offered() { return has_random_words(); }
+
 void VirtioEntropy::changed(Transport::Change change)
 {
     if (change == Transport::Change::reset)

@@ -15,6 +15,7 @@ public:
 
     Transport transport;
 
+    static bool is_offered();
     void changed(Transport::Change change);
     void kicked();
 

@@ -186,7 +186,7 @@ void VirtioNet::send()
         }
         tell(begin);
         if (!has_time || moved >= most_bytes) [[unlikely]] {
-            left_over_ = queue.expect_kick();
+            has_changed_ |= left_over_ = queue.expect_kick();
             return;
         }
     } while (queue.expect_kick());
@@ -204,8 +204,10 @@ void VirtioNet::tell(u64 now)
         interrupt(transmit_queue);
     if (queue.held() == 0)
         tell_at_ = ~0ull;
-    else if (queue.held() != before || tell_at_ == ~0ull)   // the driver goes on, or this is the first
+    else if (bool const is_first = tell_at_ == ~0ull; is_first || queue.held() != before) {   // or the driver goes on
+        has_changed_ |= is_first;
         tell_at_ = now + patience_.interrupt;
+    }
 }
 
 void VirtioNet::go_on(u64 now)

@@ -11,6 +11,7 @@
 #include "drivers/net/offload.hpp"
 #include "drivers/net/port.hpp"
 #include "drivers/virtio/transport.hpp"
+#include <utility>
 
 namespace kennel::service {
 
@@ -35,6 +36,8 @@ public:
     // TSC value from which go_on() shall be called; 0: when there is time, with frames that were not looked at; ~0: nothing is left over.
     u64  continue_at() const { return left_over_ ? 0 : tell_at_; }
     void go_on(u64 now);
+    // continue_at() is sooner than it was the last time this was asked.
+    bool take_change() { return std::exchange(has_changed_, false); }
 
     // For the guest. Copied, or refused, when this returns.
     net::Delivery receive(net::Frame const& frame);
@@ -66,6 +69,7 @@ private:
     net::Accepts    accepts_;                         // by what the driver took
     bool            mergeable_ = false;
     u64             interrupts_ = 0;
+    bool            has_changed_ = false;
     bool            left_over_ = false;               // frames that were not looked at
     u64             tell_at_ = ~0ull;                 // that frames were sent
     Patience        patience_;

@@ -246,12 +246,6 @@ void Transport::interrupt_configuration()
     raise(config_vector_);
 }
 
-void Transport::send(Vector const& vector)
-{
-    sent_++;
-    interrupts_->raise(vector.address, vector.data);
-}
-
 void Transport::raise(u16 number)
 {
     if (number > recipe_.queue_count)                 // one vector for each queue, and one for the configuration

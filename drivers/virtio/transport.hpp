@@ -58,8 +58,6 @@ public:
     bool is_running() const { return status_ & wire::status::driver_ok; }
     bool has(u64 feature) const { return accepted_ & feature; }
     u32  queue_count() const { return recipe_.queue_count; }
-    wire::DeviceType type() const { return recipe_.type; }
-    u64  interrupts() const { return sent_; }         // that left as messages
     Queue& queue(u32 number) { return queues_[number]; }
 
     // The device's side of reset: nothing of the old time is in flight any more.
@@ -115,7 +113,7 @@ private:
     }
 
     void raise(u16 vector);
-    void send(Vector const& vector);
+    void send(Vector const& vector) { interrupts_->raise(vector.address, vector.data); }
     void deliver_pending();
     bool window_hits(u32 offset, u32 size) const;
 
@@ -131,7 +129,6 @@ private:
     u16  queue_select_ = 0, config_vector_ = wire::no_vector;
     u8   status_ = 0, isr_ = 0, generation_ = 0;
     bool resetting_ = false;
-    u64  sent_ = 0;
     Change window_change_ = Change::none;
 };
 

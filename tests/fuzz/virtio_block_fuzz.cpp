@@ -209,7 +209,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
         case 15:
             guest->block.transport.write_port(32, 1, what >> 7);   // its cache: write through, or back
             if (guest->block.continue_at() != ~0ull)
-                guest->watched([&] { guest->block.go_on(); });
+                guest->watched([&] { guest->block.go_on(0); });
             break;
         }
     }
