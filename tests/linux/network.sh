@@ -21,7 +21,7 @@ part_ssh() {
     rm -rf "$keys"
     mkdir -p "$keys"
     ssh-keygen -q -t ed25519 -N '' -f "$keys/user" && ssh-keygen -q -t ed25519 -N '' -f "$keys/host"
-    printf '%s\n' 'Port 22' 'UseDNS yes' 'UsePAM no' 'HostKey /etc/ssh/host_key' 'PermitRootLogin yes' 'StrictModes no' > "$keys/config"
+    printf '%s\n' 'Port 22' 'UseDNS yes' 'UsePAM no' 'LoginGraceTime 0' 'HostKey /etc/ssh/host_key' 'PermitRootLogin yes' 'StrictModes no' > "$keys/config"
     printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'sshd:x:101:65534::/run/sshd:/usr/sbin/nologin' > "$keys/passwd"
     printf '%s\n' 'root:*:19000::::::' 'sshd:*:19000::::::' > "$keys/shadow"
     printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' > "$keys/group"
@@ -52,7 +52,7 @@ part_qemu() {
     local tcp_port udp_port where
     tcp_port=$(free_port) udp_port=$(free_port)
     start qemu 200 --emulator=qemu --net --forward="tcp:$tcp_port:22" --forward="udp:$udp_port:53" 128m "$kernel" --initrd="$initrd" quiet kennel.script=poweroff
-    where=$(until listeners "$tcp_port" tcp || ! kill -0 "$process" 2> /dev/null; do sleep 0.1; done; listeners "$udp_port" udp)
+    until where=$(listeners "$tcp_port" tcp && listeners "$udp_port" udp) || ! kill -0 "$process" 2> /dev/null; do sleep 0.1; done
     finish
     [ "$where" = $'0100007F\n0100007F' ];                  judge "qemu: it listens for the forwards on 127.0.0.1 only" "it listens on '${where//$'\n'/, }': $(last)"
     [ "$status" -eq 0 ] || { [ "$status" -eq 3 ] && grep -q 'cannot start: .*VT-x' "$at.err"; }
