@@ -91,7 +91,7 @@ void kick(Machine&, Cpu& target) { send(target.shared.apic_id, HostVector::kick 
 void send_init(u32 apic_id) { send(apic_id, (5u << 8) | (1u << 14)); }
 void send_startup(u32 apic_id, u8 page) { send(apic_id, (6u << 8) | (1u << 14) | page); }
 
-void send_nmi_to_others() { send(0, (3u << 18) | (4u << 8) | (1u << 14)); }
+[[gnu::noinline]] void send_nmi(u32 apic_id) { send(apic_id, (4u << 8) | (1u << 14)); }   // tests/linux/panics.sh listens here
 
 abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data)
 {

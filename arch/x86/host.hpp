@@ -53,7 +53,7 @@ void find_apic(Machine& machine);     // maps it where it has registers in memor
 void enable_apic(Cpu& cpu);
 void send_init(u32 apic_id);
 void send_startup(u32 apic_id, u8 page);
-void send_nmi_to_others();
+void send_nmi(u32 apic_id);
 
 // ioapic.cpp
 void find_io_apics(Machine& machine);

@@ -35,13 +35,15 @@ template<class... T> void say_place(u64 at, T const&... before)
 std::atomic<bool> over{false};
 
 // Who comes second has nothing to add, be it another CPU or a fault of the report itself.
-Cpu& begin_report()
+[[gnu::noinline]] Cpu& begin_report()
 {
     if (over.exchange(true, std::memory_order_relaxed))
         arch::halt_for_ever();
     Cpu& cpu = arch::this_cpu();
-    if (cpu.machine->cpu_count > 1)
-        arch::send_nmi_to_others();
+    // One by one: a CPU that was left out has the firmware's tables, whose memory is somebody's by now.
+    for (u32 i = 0; i < cpu.machine->cpu_count; i++)
+        if (i != cpu.index)
+            arch::send_nmi(cpu.machine->cpus[i]->shared.apic_id);
     arch::speak_in_panic();
     log_emergency("\n");                       // another CPU may have been in the middle of a line
     return cpu;

@@ -3,11 +3,11 @@
 # The hypervisor's own end, for tests/linux/run: copies of it that break on purpose (`poke`), in a machine. Each has to say on the
 # log port what happened, where, with which registers and by which way it came there; then everything stands still.
 
-# poked NAME FUNCTION < ASSEMBLY: the copy's path
+# poked NAME FUNCTION [HYPERVISOR] < ASSEMBLY: the copy's path
 poked() {
     local copy=$logs/bad/hypervisor-$1.elf
     mkdir -p "$logs/bad"
-    tests/linux/poke "$build/hv/hypervisor.elf" "$2" "$copy" || { fail "panic: $1: the hypervisor cannot be poked"; return 1; }
+    tests/linux/poke "${3:-$build/hv/hypervisor.elf}" "$2" "$copy" || { fail "panic: $1: the hypervisor cannot be poked"; return 1; }
     echo "$copy"
 }
 
@@ -116,4 +116,19 @@ part_panic() {
     logged '^hv: NMI on cpu 0 at 0xffffffff8[0-9a-f]* stop_vcpu\+0x'; judge "panic: an NMI while hv runs is reported, and it goes on" "see $at.log"
     logged '^hv: NMI on cpu 2 while partition [2-4] ran'; judge "panic: an NMI while a guest runs is reported, and it goes on" "see $at.log"
     logged '^alive';                                           judge "panic: another CPU was alive until then" "see $at.log"
+
+    # To whom a panic sends its NMI: a copy that says each APIC id, a line for each, and sends none.
+    copy=$(poked destinations kennel::arch::send_nmi <<< '
+        sub $16, %rsp
+        lea 0x0a30(%rdi), %eax          # the digit, and the line ends
+        mov %eax, (%rsp)
+        mov %rsp, %rdi
+        mov $2, %esi
+        movabs ${kennel::arch::log_bytes}, %rax
+        call *%rax
+        leave
+        ret') && copy=$(poked nmi kennel::TrapTable::bind "$copy" <<< ud2) || return
+    start panic-nmi 60 --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" 4m "$build/tests/linux/guests/compute.elf"
+    finish
+    [ "$(tr -d '\r' < "$at.log" | grep -x '[0-9]' | paste -sd' ')" = '1 2' ]; judge "panic: it stops each other CPU of hv's by its id, and nobody else" "see $at.log"
 }
