@@ -108,7 +108,7 @@ std::optional<Result<AtaIdentity, IdentityError>> AtaChannel::identify(u32 unit)
     static_cast<void>(read_port(static_cast<u16>(ports_.command + command_or_status)));
     auto const identity = AtaIdentity::parse(bytes);
     if (identity)
-        units_[unit] = {identity->lba48, identity->flush, identity->flush_ext};
+        units_[unit] = {identity->lba48, identity->flush_ext};
     return identity;
 }
 

@@ -105,7 +105,7 @@ private:
     friend class DriveSlice;
     List<DriveSlice, &DriveSlice::turn_> turns_;
     List<DriveSlice, &DriveSlice::news>  news_;
-    struct Unit { bool lba48 = false, flush = false, flush_ext = false; } units_[2];
+    struct Unit { bool lba48 = false, flush_ext = false; } units_[2];
 };
 
 } // namespace kennel::service

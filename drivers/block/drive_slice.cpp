@@ -10,6 +10,7 @@ DriveSlice::DriveSlice(Recipe const& recipe)
     : recipe_{recipe}, properties_{.sectors = recipe.part.count(), .block_bytes = recipe.block_bytes, .depth = depth, .read_only = recipe.read_only,
                                    .write_back = recipe.write_back && !recipe.write_through, .discards = false, .writes_zeroes = !recipe.read_only}
 {
+    recipe_.write_through &= recipe.write_back;       // what has no cache is written through anyway
 }
 
 Submission DriveSlice::submit(BlockRequest& request)
@@ -23,8 +24,7 @@ Submission DriveSlice::submit(BlockRequest& request)
         return answer(BlockStatus::io_error);
     if (operation == BlockOperation::discard) [[unlikely]]
         return answer(BlockStatus::unsupported);
-    auto const& unit = recipe_.channel->units_[recipe_.unit];
-    if (operation == BlockOperation::flush && !unit.flush && !unit.flush_ext) [[unlikely]]
+    if (operation == BlockOperation::flush && !recipe_.write_back) [[unlikely]]
         return answer(BlockStatus::ok);               // it has no cache that could be emptied
     if (waiting_.count() + done_.count() == depth) [[unlikely]]
         return Submission::busy();

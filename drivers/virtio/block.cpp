@@ -81,9 +81,7 @@ void VirtioBlock::power_on()
 // CONFIG_WCE it says which it wants.
 bool VirtioBlock::writes_back() const
 {
-    if (transport.has(feature::config_wce))
-        return transport.config[offsetof(Configuration, writeback)] & 1;
-    return transport.has(feature::flush);
+    return transport.has(feature::flush) && (!transport.has(feature::config_wce) || (transport.config[offsetof(Configuration, writeback)] & 1));
 }
 
 void VirtioBlock::changed(Transport::Change change)
@@ -94,11 +92,15 @@ void VirtioBlock::changed(Transport::Change change)
         waiting_ = nullptr;
         left_over_ = false;
         if (!in_flight_) {
-            free_ = ~0u;
+            power_on();                               // the next driver finds what the first did
             transport.finish_reset();
         }
         break;
     case Transport::Change::started:
+        // "Device Requirements: Device Initialization": CONFIG_WCE without FLUSH.
+        if (transport.has(feature::config_wce) && !transport.has(feature::flush))
+            transport.config[offsetof(Configuration, writeback)] = 0;
+        break;
     case Transport::Change::configuration:
     case Transport::Change::none:
         break;

@@ -184,6 +184,40 @@ TEST_CASE("write-through: a completed write survives a power cut without a flush
     CHECK(machine.ide.drives[0].count(0xe7) == 2);
 }
 
+TEST_CASE("write-through: a drive that has no cache, and no command to flush one, is not asked to")
+{
+    Machine machine;
+    machine.ide.drives[0].flushes = false;
+    auto const identity = machine.channel.identify(0);
+    REQUIRE(identity);
+    CHECK_FALSE((*identity)->write_back);
+    auto recipe = machine.recipe(0, 4096);
+    recipe.write_back = (*identity)->write_back;
+    recipe.write_through = true;
+    DriveSlice slice{recipe};
+    Segment const data{machine.ram, 512};
+    auto write = transfer(slice, BlockOperation::write, 1, {&data, 1});
+    slice.submit(write);
+    machine.run();
+    CHECK(slice.take_completion()->status == BlockStatus::ok);
+    auto flush = BlockRequest::flush(2);
+    Submission const answer = slice.submit(flush);
+    CHECK((answer.state == done && answer.status == BlockStatus::ok));
+    CHECK(machine.ide.drives[0].commands.size() == 1);
+}
+
+TEST_CASE("a cache that cannot be flushed: nobody hears that it was")
+{
+    Machine machine;
+    machine.ide.drives[0].flushes = false;             // though it says that it has a cache
+    REQUIRE(machine.channel.identify(0));
+    DriveSlice slice{machine.recipe(0, 4096)};
+    auto flush = BlockRequest::flush(2);
+    CHECK(slice.submit(flush).state == pending);
+    machine.run();
+    CHECK(slice.take_completion()->status == BlockStatus::io_error);
+}
+
 TEST_CASE("two slices: neither reaches a sector of the other, and both get their turn")
 {
     Machine machine;

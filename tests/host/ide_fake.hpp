@@ -40,6 +40,7 @@ struct Drive {
     u64  sectors = 0;                                  // 0: there is no drive
     bool lba48 = true;
     bool packet = false;
+    bool flushes = true;                               // without: no cache, and no command that empties it
     std::map<u64, Sector> platter, cache;              // what a power cut leaves, and what it does not
 
     // What came, in order.
@@ -102,6 +103,7 @@ public:
         }
         bool failed = failures > 0;
         failures -= failed;
+        failed |= flush && !drive.flushes;
         if (!failed && flush)
             drive.flush();
         else if (!failed)
@@ -235,7 +237,7 @@ private:
         identify_[49] = 0x300;
         identify_[60] = static_cast<u16>(std::min<u64>(drive.sectors, 0xfff'ffff));
         identify_[61] = static_cast<u16>(std::min<u64>(drive.sectors, 0xfff'ffff) >> 16);
-        identify_[83] = identify_[86] = drive.lba48 ? 0x7400 : 0x5000;
+        identify_[83] = identify_[86] = static_cast<u16>(0x4000 | (drive.lba48 ? 0x0400 : 0) | (drive.flushes ? 0x1000 : 0) | (drive.flushes && drive.lba48 ? 0x2000 : 0));
         identify_[82] = identify_[84] = identify_[85] = identify_[87] = 0x4000;
         if (drive.lba48)
             for (usize i = 0; i < 4; i++)

@@ -2,6 +2,7 @@
 //
 // virtio-blk from registers to sectors: what an honest driver gets, and what one that breaks the rules does not.
 #include "drivers/guest/start.hpp"
+#include "tests/host/ide_machine.hpp"
 #include "tests/host/virtio_driver.hpp"
 #include <doctest/doctest.h>
 #include <atomic>
@@ -113,6 +114,50 @@ TEST_CASE("virtio-blk: reads, writes, and the serial number")
     CHECK(std::memcmp(&machine.ram[data_at], "serial\0\0", 8) == 0);
     CHECK(machine.used() == 3);
     CHECK(machine.request(77, 0, 512, true) == 2);    // UNSUPP
+}
+
+TEST_CASE("virtio-blk: who cannot ask for a flush, or does not want a cache, has what it wrote on the drive")
+{
+    constexpr u64 can_flush = 1ull << 9, can_choose = 1ull << 11;
+    constexpr u32 writeback = 0x80 + 32;               // of the device's configuration
+    Rings rings;
+    IdeMachine machine;
+    DriveSlice slice{machine.recipe(0, 64)};
+    VirtioBlock block{Medium{slice}, "serial"};
+    PciFunction function;
+    InterruptSink interrupts;
+    interrupts.attach(7);
+    block.transport.power_on(function, 0x1000, 0xc010'0000, rings.memory, interrupts);
+    block.power_on();
+    rings.put(header_at, 1u), rings.put(header_at + 8, u64{3});
+    rings.describe(0, header_at, 16, descriptor::next, 1);
+    rings.describe(1, data_at, 512, descriptor::next, 2);
+    rings.describe(2, status_at, 1, descriptor::write);
+    auto const is_on_the_drive = [&] {                 // what was written, if the power goes when the write is answered
+        rings.put(data_at, static_cast<u8>(rings.get<u8>(data_at) + 1));
+        rings.make_available(0);
+        block.kicked();
+        while (machine.ide.has_command()) {
+            machine.step();
+            block.completed();
+        }
+        CHECK(rings.get<u8>(status_at) == 0);
+        machine.ide.drives[0].power_cut();
+        return machine.ide.drives[0].read(3)[0] == rings.get<u8>(data_at);
+    };
+    struct Case { u64 features; u32 writeback; bool through; };
+    for (auto const [features, shown, through] : {Case{0, 1, true}, Case{can_flush, 1, false}, Case{can_choose, 0, true}, Case{can_flush | can_choose, 1, false}}) {
+        CAPTURE(features);
+        rings.made = 0;
+        rings.put(available_at + 2, u16{0}), rings.put(used_at + 2, u16{0});
+        REQUIRE(bring_up(block, rings, features) == 15);
+        CHECK(block.transport.read_port(writeback, 1) == shown);
+        CHECK(is_on_the_drive() == through);
+    }
+    block.changed(block.transport.write_port(writeback, 1, 0));
+    CHECK(is_on_the_drive());
+    block.changed(block.transport.write_port(writeback, 1, 1));
+    CHECK(!is_on_the_drive());
 }
 
 TEST_CASE("virtio-blk: no sector beyond the disk, by size, by overflow or by half")
