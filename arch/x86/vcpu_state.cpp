@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The whole state of a vCPU, to and from the service. What the service sets is data: bits that are hv's are replaced,
+// The state of a vCPU for its service: what it needs for an intercept, and the whole, to and from. What the service sets is data: bits that are hv's are replaced,
 // bits that the processor would refuse at entry are refused here or come back as an invalid-state exit.
 #include "arch/x86/controls.hpp"
 #include "arch/x86/cpuid.hpp"
@@ -92,6 +92,41 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
         vmwrite(vmcs::primary_controls, vmread(vmcs::primary_controls) | primary_mov_dr);
     }
     return abi::Status::ok;
+}
+
+bool at_privilege_zero(Vcpu&)
+{
+    // SDM, "Access Rights": the privilege level of SS is the CPL, in every mode.
+    return ((vmread(vmcs::guest_ss_access) >> 5) & 3) == 0;
+}
+
+[[gnu::always_inline]] void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state)
+{
+    using namespace vmcs;
+    state.rip = vmread(guest_rip);
+    state.rflags = vmread(guest_rflags);
+    state.cr0 = vmread(guest_cr0);
+    state.cr3 = vmread(guest_cr3);
+    state.cr4 = vmread(guest_cr4);
+    state.efer = vmread(guest_efer);
+    state.cs_base = vmread(guest_cs_base);
+    state.fs_base = vmread(guest_fs_base);
+    state.gs_base = vmread(guest_gs_base);
+    state.cs_access = vmread(guest_cs_access);
+    // SDM, "Segmentation in IA-32e Mode": in 64-bit code these three count as 0.
+    bool const flat = state.cs_access & (1u << 13);
+    state.ss_base = flat ? 0 : vmread(guest_ss_base);
+    state.ds_base = flat ? 0 : vmread(guest_ds_base);
+    state.es_base = flat ? 0 : vmread(guest_es_base);
+    state.cpl = (vmread(guest_ss_access) >> 5) & 3;
+    state.complete = 1;
+    vcpu.registers().rsp = vmread(guest_rsp);
+}
+
+[[gnu::noinline]] void fill_execution_state(Vcpu& vcpu, abi::ExecutionState& state)
+{
+    load_for_good(vcpu);
+    fill_exit_state(vcpu, state);
 }
 
 } // namespace kennel::arch

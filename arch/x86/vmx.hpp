@@ -23,7 +23,9 @@ constexpr u32 event_word(u8 vector, EventKind kind, bool has_error)
 }
 
 // SDM, "Format of Interruptibility State".
-constexpr u32 blocking_by_sti = 1, blocking_by_mov_ss = 2, blocking_by_nmi = 8;
+constexpr u32 interrupt_shadow = 3, blocking_by_nmi = 8;      // the shadow of a STI or of a MOV SS
+constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9;   // RFLAGS
+constexpr u64 pending_single_step = 1u << 14;                  // SDM, "Pending Debug Exceptions", BS
 
 // The VMCS fields touched here belong to `vcpu`, whatever is current on this CPU.
 class LoadedVmcs {
@@ -37,5 +39,16 @@ private:
     Vcpu& vcpu_;
     Vcpu* before_;
 };
+
+// The answer to an intercept: this vCPU is almost always entered next, so its VMCS becomes current for good.
+inline void load_for_good(Vcpu& vcpu)
+{
+    if (vcpu.cpu->arch.loaded != &vcpu)
+        load_vcpu(*vcpu.cpu, vcpu);
+}
+
+// stepping.cpp
+void look_for_interrupts(Cpu& cpu);         // of the host, while a guest keeps them off
+bool wrap_instruction_pointer();             // of a vCPU whose entry was refused; true: that was it
 
 } // namespace kennel::arch
