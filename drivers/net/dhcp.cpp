@@ -101,7 +101,7 @@ private:
 
 } // namespace
 
-std::optional<DhcpAnswer> DhcpServer::answer(std::span<u8 const> request, std::span<u8, reply_bytes> reply, u64 now)
+std::optional<DhcpAnswer> DhcpServer::answer(MacAddress from, std::span<u8 const> request, std::span<u8, reply_bytes> reply, u64 now)
 {
     auto const message = read_header<Message>(request);
     counters_.ignored++;                              // unless it is answered
@@ -110,7 +110,7 @@ std::optional<DhcpAnswer> DhcpServer::answer(std::span<u8 const> request, std::s
         return std::nullopt;
     MacAddress hardware;
     std::copy_n(message->hardware, sizeof hardware.bytes, hardware.bytes);
-    if (hardware.is_group() || hardware == MacAddress{})
+    if (hardware.is_group() || hardware == MacAddress{} || hardware != from)
         return std::nullopt;
     Wishes const wishes = read_options(request.subspan(sizeof(Message)));
     if (wishes.server && *wishes.server != neighbours_.service())

@@ -25,8 +25,8 @@ public:
     // `routes`: the service forwards beyond the network; else its guests get no router.
     DhcpServer(Neighbours& neighbours, bool routes) : neighbours_{neighbours}, routes_{routes} {}
 
-    // `request`: payload of a datagram to server_port, as it came. `now` in any unit.
-    std::optional<DhcpAnswer> answer(std::span<u8 const> request, std::span<u8, reply_bytes> reply, u64 now);
+    // `from`: whose frame it was; nobody asks for another. `request`: payload of a datagram to server_port, as it came. `now` in any unit.
+    std::optional<DhcpAnswer> answer(MacAddress from, std::span<u8 const> request, std::span<u8, reply_bytes> reply, u64 now);
 
     DhcpCounters const& counters() const { return counters_; }
 

@@ -72,6 +72,13 @@ public:
         return nullptr;
     }
 
+    // Whether that address was given to it.
+    bool owns(MacAddress hardware, Ipv4Address address) const
+    {
+        MacAddress const* const given = hardware_of(address);
+        return given && *given == hardware;
+    }
+
 private:
     struct Stranger { MacAddress hardware; u64 seen = 0; };   // 0: free
 

@@ -67,8 +67,7 @@ bool Stack::is_inside(Ipv4Address address) const
 // Who sends, by the address it was given. Nothing: the address is not its own.
 std::optional<Nat::Owner> Stack::owner_of(Interface const& from, Ipv4Address source, MacAddress hardware) const
 {
-    MacAddress const* const given = from.neighbours->hardware_of(source);
-    if (!given || *given != hardware)
+    if (!from.neighbours->owns(hardware, source))
         return std::nullopt;
     auto const known = from.neighbours->known();
     auto const place = std::find_if(known.begin(), known.end(), [&](Neighbour const& neighbour) { return neighbour.address == source; });
@@ -159,13 +158,14 @@ bool Stack::route_in(Frame const& frame)
 
 // ---- names ----
 
-void Stack::ask_upstream(std::span<u8> question, DnsClient const& client)
+// `is_its_own`: the address it asks under. A client has its share of those who wait by that, so under no other it gets an answer.
+void Stack::ask_upstream(std::span<u8> question, DnsClient const& client, bool is_its_own)
 {
     auto const fail = [&] {
         u8 reply[dns_message_bytes];
         send_dns(*interfaces_[client.network], client.address, client.port, std::span{reply}.first(dns_.fail(question, reply)));
     };
-    if (!outside_.is_bound() || outside_.conflict || !outside_.name_server.value)
+    if (!is_its_own || !outside_.is_bound() || outside_.conflict || !outside_.name_server.value)
         return fail();
     u64 const now = time_stamp();
     if (!forwarder_.forward(question, client, random16(), now, dns_patience_seconds * tsc_hz_))

@@ -182,6 +182,7 @@ Delivery Stack::receive(u32 number, Frame const& frame)
 
 Delivery Stack::to_lwip(Interface& interface, Frame const& frame)
 {
+    sender_ = frame.ethernet().source;
     Delivery const delivery = suit(frame, {}, [&](Frame const& suited) {
         pbuf* const packet = pbuf_alloc(PBUF_RAW, static_cast<u16_t>(suited.size), PBUF_POOL);
         if (!packet)
@@ -202,7 +203,7 @@ void Stack::serve_dhcp(Interface& interface, std::span<u8 const> request)
     if (!interface.dhcp)                              // outside we are a client
         return;
     u8 reply[DhcpServer::reply_bytes];
-    auto const answer = interface.dhcp->answer(request, reply, milliseconds());
+    auto const answer = interface.dhcp->answer(sender_, request, reply, milliseconds());
     if (!answer)
         return;
     u8 frame[udp_overhead + DhcpServer::reply_bytes];
@@ -221,7 +222,7 @@ void Stack::serve_dns(Interface& interface, std::span<u8> question, Ipv4Address 
     if (result.verdict == DnsServer::Verdict::answer)
         return send_dns(interface, client, port, std::span{reply}.first(result.size));
     if (result.verdict == DnsServer::Verdict::forward)
-        ask_upstream(question, {client, port, static_cast<u32>(std::find(interfaces_, interfaces_ + count_, &interface) - interfaces_)});
+        ask_upstream(question, {client, port, static_cast<u32>(std::find(interfaces_, interfaces_ + count_, &interface) - interfaces_)}, interface.neighbours->owns(sender_, client));
 }
 
 void Stack::send_dns(Interface& interface, Ipv4Address client, u16 port, std::span<u8 const> reply)

@@ -84,13 +84,14 @@ private:
     bool     is_inside(Ipv4Address address) const;
     void     send_outside(std::span<u8> head, Frame const& frame, Ipv4Address destination);
     void     send_inside(std::span<u8> head, Frame const& frame, Nat::Inside inside);
-    void     ask_upstream(std::span<u8> question, DnsClient const& client);
+    void     ask_upstream(std::span<u8> question, DnsClient const& client, bool is_its_own);
     void     relay_dns(std::span<u8> answer);
     void     wait_for_arp();
     void     look_at_lease();
     void     catch_up(u64 now);
 
     Interface*   interfaces_[most_interfaces] = {};
+    MacAddress   sender_;                             // of the frame that lwIP looks at
     u32          count_ = 0;
     u64          tsc_hz_ = 1;
     DnsServer    dns_;

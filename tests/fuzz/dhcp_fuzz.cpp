@@ -35,9 +35,13 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
                 message[at] = input.take<u8>();
         }
         std::array<u8, DhcpServer::reply_bytes> reply;
-        auto const answer = server.answer(message, reply, ++now);
+        MacAddress from = one;
+        if (shape & 8 && message.size() >= 34)
+            std::copy_n(message.begin() + 28, 6, from.bytes);
+        auto const answer = server.answer(from, message, reply, ++now);
         if (!answer)
             continue;
+        fuzz::demand(std::equal(from.bytes, from.bytes + 6, message.begin() + 28));
         fuzz::demand(answer->size <= reply.size() && answer->size >= 300);
         Ipv4Address const yours{static_cast<u32>(reply[16]) << 24 | static_cast<u32>(reply[17]) << 16 | static_cast<u32>(reply[18]) << 8 | reply[19]};
         bool const is_one = std::equal(one.bytes, one.bytes + 6, message.begin() + 28);

@@ -282,6 +282,24 @@ TEST_CASE("outside: other names are asked for upstream, and every question is an
     CHECK(dns.unanswered(house.stack->waiting()) == 0);
 }
 
+TEST_CASE("outside: a guest asks upstream under its own address, so it cannot take the others' places")
+{
+    House house;
+    auto const ask = [&](u16 id, u32 source) {
+        house.inside.send(summed(ipv4(house.service, mac(1), source, gateway, 17, udp(4000, 53, question(id, "www"))), 40));
+        return house.answer_arp().size();
+    };
+    CHECK(ask(1, guest) == 1);
+    house.inside.got();
+    usize passed = 0;
+    for (u16 i = 0; i < 64; i++)
+        passed += ask(static_cast<u16>(100 + i), guest + 1 + i);
+    CHECK(passed == 0);
+    CHECK(ask(2, guest) == 1);
+    DnsCounters const& dns = house.stack->dns_counters();
+    CHECK(dns.unanswered(house.stack->waiting()) == 0);
+}
+
 TEST_CASE("outside: without a lease, or with one that overlaps, nothing is routed and names fail at once")
 {
     for (bool const overlaps : {false, true}) {

@@ -63,7 +63,10 @@ Answered answered(DhcpServer& server, Bytes const& request, u64 now = 1)
 {
     std::array<u8, DhcpServer::reply_bytes> reply;
     reply.fill(0xaa);
-    auto const answer = server.answer(request, reply, now);
+    MacAddress from;
+    if (request.size() >= 34)
+        std::copy_n(request.begin() + 28, 6, from.bytes);
+    auto const answer = server.answer(from, request, reply, now);
     if (!answer)
         return {};
     Answered out{true, 0, 0, *answer, Bytes(reply.begin(), reply.begin() + static_cast<long>(answer->size))};

@@ -87,3 +87,25 @@ TEST_CASE("stack: it answers ARP, echo and names; nothing for others, and nobody
     REQUIRE(answers.size() == 1);
     CHECK((answers[0].at(47) & TcpHeader::reset) != 0);
 }
+
+TEST_CASE("stack: who asks for an address asks for its own, so nobody takes others' leases away")
+{
+    Wire wire;
+    auto const discover = [&](MacAddress from, MacAddress hardware) {
+        Bytes message = {1, 1, 6, 0, 1, 2, 3, 4};
+        message.resize(28);
+        message.insert(message.end(), hardware.bytes, hardware.bytes + 6);
+        message.resize(236);
+        put32(message, 0x63825363);
+        message.insert(message.end(), {53, 1, 1, 255});
+        return wire.ask(summed(ipv4(everybody, from, 0, ~0u, 17, udp(68, 67, message)), 40));
+    };
+    CHECK(discover(mac(7), mac(7)).size() == 1);       // a stranger
+    Ipv4Address const given = wire.neighbours.lease(mac(7), 1);
+    REQUIRE(wire.neighbours.hardware_of(given));
+    for (u32 i = 0; i < 2 * max_strangers; i++)
+        CHECK(discover(mac(1), mac(static_cast<u8>(100 + i))).empty());
+    REQUIRE(wire.neighbours.hardware_of(given));
+    CHECK(*wire.neighbours.hardware_of(given) == mac(7));
+    CHECK(wire.stack->dhcp_counters(0)->ignored == 2 * max_strangers);
+}

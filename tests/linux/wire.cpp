@@ -103,7 +103,7 @@ private:
             }
         } else if (auto const udp = read_header<UdpHeader>(payload); packet.protocol == static_cast<u8>(Protocol::udp) && udp && udp->destination == DhcpServer::server_port) {
             std::array<u8, DhcpServer::reply_bytes> reply;
-            auto const answer = dhcp_.answer(payload.subspan(sizeof *udp), reply, ++now_);
+            auto const answer = dhcp_.answer(from, payload.subspan(sizeof *udp), reply, ++now_);
             if (!answer)
                 return;
             Bytes datagram;
