@@ -263,6 +263,18 @@ NatDrop Nat::outbound(std::span<u8> packet, usize available, Owner owner, Ipv4Ad
     return NatDrop::none;
 }
 
+// A connection before a forward: it may have got a forward's port, but has one peer only.
+std::optional<Nat::End> Nat::find_end(u16 port, Protocol protocol, Ipv4Address peer, u16 peer_port, u64 now, Entry*& entry)
+{
+    entry = at_port(port, protocol, peer, peer_port, now);
+    if (entry)
+        return End{{entry->key.network, entry->key.guest}, entry->key.guest_port};
+    for (Forward const& forward : std::span{forwards_, forward_count_})
+        if (forward.protocol == protocol && forward.port == port)
+            return End{{forward.network, forward.guest}, forward.guest_port};
+    return std::nullopt;
+}
+
 std::optional<Nat::Inside> Nat::inbound(std::span<u8> packet, usize available, u64 now, NatDrop& why)
 {
     Flow flow;
@@ -273,8 +285,6 @@ std::optional<Nat::Inside> Nat::inbound(std::span<u8> packet, usize available, u
     }
     auto const protocol = static_cast<Protocol>(flow.ip.protocol);
     why = NatDrop::unknown;
-    std::optional<Inside> inside;
-    u16 port = 0;
     if (protocol == Protocol::icmp) {
         u8 const type = packet[flow.ip.header_bytes];
         if (type == IcmpHeader::unreachable || type == IcmpHeader::time_exceeded || type == IcmpHeader::bad_parameter)
@@ -283,31 +293,21 @@ std::optional<Nat::Inside> Nat::inbound(std::span<u8> packet, usize available, u
             return std::nullopt;
         flow.destination = flow.source;
         flow.source = 0;
-    } else {
-        for (Forward const& forward : std::span{forwards_, forward_count_})
-            if (forward.protocol == protocol && forward.port == flow.destination) {
-                inside = {forward.network, forward.guest};
-                port = forward.guest_port;
-            }
     }
     Entry* entry = nullptr;
-    if (!inside) {
-        entry = at_port(flow.destination, protocol, flow.ip.source, flow.source, now);
-        if (!entry)
-            return std::nullopt;
-        inside = {entry->key.network, entry->key.guest};
-        port = entry->key.guest_port;
-    }
+    auto const end = find_end(flow.destination, protocol, flow.ip.source, flow.source, now, entry);
+    if (!end)
+        return std::nullopt;
     if (!pass_on(packet, flow.ip.hops)) {
         why = drop(NatDrop::hops);
         return std::nullopt;
     }
     if (entry)
         touch(*entry, flow, false, now);
-    translate(packet, flow.ip.header_bytes, protocol, false, inside->guest, port);
+    translate(packet, flow.ip.header_bytes, protocol, false, end->inside.guest, end->port);
     counters_.in++;
     why = NatDrop::none;
-    return inside;
+    return end->inside;
 }
 
 // RFC 4787, "Hairpinning Behavior": the receiver sees our address and the sender's port there (REQ-9a), and the answer finds its entry by ours.
@@ -345,30 +345,20 @@ std::optional<Nat::Inside> Nat::inbound_error(std::span<u8> packet, Ipv4Packet c
     usize const port_at = at_transport + (is_echo ? icmp_identifier : 0);
     u16 const port = *read_header<Big16>(packet, port_at);
     u16 const peer_port = is_echo ? u16{0} : static_cast<u16>(*read_header<Big16>(packet, at_transport + 2));
-    std::optional<Inside> inside;
-    u16 guest_port = 0;
-    for (Forward const& forward : std::span{forwards_, forward_count_})
-        if (!is_echo && forward.protocol == protocol && forward.port == port) {
-            inside = {forward.network, forward.guest};
-            guest_port = forward.guest_port;
-        }
-    if (!inside) {
-        Entry const* const entry = at_port(port, protocol, {header.destination}, peer_port, now);
-        if (!entry)
-            return std::nullopt;
-        inside = {entry->key.network, entry->key.guest};
-        guest_port = entry->key.guest_port;
-    }
+    Entry* entry = nullptr;
+    auto const end = find_end(port, protocol, {header.destination}, peer_port, now, entry);
+    if (!end)
+        return std::nullopt;
     if (!pass_on(packet, ip.hops)) {
         why = drop(NatDrop::hops);
         return std::nullopt;
     }
-    exchange(packet, port_at, Big16{guest_port}, at_error + icmp_checksum);
-    exchange(packet, at_inner + ip_source, Big32{inside->guest.value}, at_inner + ip_checksum);
-    exchange(packet, ip_destination, Big32{inside->guest.value}, ip_checksum);
+    exchange(packet, port_at, Big16{end->port}, at_error + icmp_checksum);
+    exchange(packet, at_inner + ip_source, Big32{end->inside.guest.value}, at_inner + ip_checksum);
+    exchange(packet, ip_destination, Big32{end->inside.guest.value}, ip_checksum);
     counters_.in++;
     why = NatDrop::none;
-    return inside;
+    return end->inside;
 }
 
 } // namespace kennel::service::net

@@ -103,6 +103,9 @@ private:
     u32   bucket_of(Key const& key) const;
     Entry* find(Key const& key, u64 now);
     Entry* at_port(u16 port, Protocol protocol, Ipv4Address peer, u16 peer_port, u64 now);
+    // Whose port of ours that is, for that peer; `entry`: the connection's, null: a forward's.
+    struct End { Inside inside; u16 port; };
+    std::optional<End> find_end(u16 port, Protocol protocol, Ipv4Address peer, u16 peer_port, u64 now, Entry*& entry);
     Entry* open(Key const& key, u32 owner, u16 random);
     void  close(Entry& entry);
     void  link(Entry& entry);

@@ -276,6 +276,31 @@ TEST_CASE("nat: a forward leads in and back, and takes no entry")
     CHECK(table.nat->in_use() == 0);
 }
 
+TEST_CASE("nat: a connection that got a forward's port gets its own answers, and its errors")
+{
+    Table table;
+    constexpr u16 port = Nat::first_port + 3 * Nat::most;   // the first that is given, as table.random is 3
+    REQUIRE(table.nat->add({Protocol::udp, port, 4, {other}, 53}));
+    Bytes sent = udp_packet(guest, 4000, peer, 80);
+    REQUIRE(table.out(sent) == NatDrop::none);
+    REQUIRE(get16(sent, 34) == port);
+    Bytes answer = udp_packet(peer, 80, ours, port);
+    auto inside = table.in(answer);
+    REQUIRE(inside);
+    CHECK((inside->network == 0 && inside->guest == Ipv4Address{guest} && get16(answer, 36) == 4000));
+    Bytes message = {3, 1, 0, 0, 0, 0, 0, 0};
+    message.insert(message.end(), sent.begin() + 14, sent.begin() + 14 + 28);
+    set16(message, 2, ~plain_sum(message, 0, message.size()) & 0xffff);
+    Bytes error = ipv4(mac(2), mac(1), 0x0909'0909, ours, 1, message);
+    inside = table.in(error);
+    REQUIRE(inside);
+    CHECK((inside->guest == Ipv4Address{guest} && get16(error, 62) == 4000));
+    Bytes stranger = udp_packet(peer, 81, ours, port);  // the forward's, still
+    inside = table.in(stranger);
+    REQUIRE(inside);
+    CHECK((inside->network == 4 && inside->guest == Ipv4Address{other} && get16(stranger, 36) == 53));
+}
+
 TEST_CASE("nat: a guest's packet to our address turns round to a forward's guest, and so does the answer")
 {
     Table table;
