@@ -22,7 +22,7 @@ part_area() {
     printf 'its end' >> "$image"
     initrd=$(tools/initrd --output="$folder/initrd.img" --module=virtio_pmem --module=nd_pmem --add=scripts/area=tests/linux/scripts/area 2> "$logs/initrd.err") ||
         { fail "area: no initrd: $(tail -n 1 "$logs/initrd.err")"; return; }
-    start area 300 --machine="$(describe area '' \
+    start area --machine="$(describe area '' \
         "$(linux first 96m 'quiet kennel.script=area' disks "[ { \"file\": \"$image\", \"pmem\": \"eager\" } ]")" \
         "$(linux second 96m 'quiet kennel.script=area kennel.ask' attached true disks "[ { \"file\": \"$image\", \"pmem\": \"lazy\" } ]")")"
     # The second looks again when the first has tried to write and is gone.

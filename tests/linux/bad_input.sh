@@ -6,7 +6,7 @@
 # refused NAME FILE TEXT REPLACEMENT: the loader names FILE and the fault, once, and the run ends with status 3
 refused() {
     local name=$1 file=$2 text=$3
-    start "refuse-${name// /-}" 60 --replace="$4" 4m "$build/tests/linux/guests/compute.elf"
+    start "refuse-${name// /-}" --replace="$4" 4m "$build/tests/linux/guests/compute.elf"
     finish
     [ "$status" -eq 3 ] && [ "$(grep -ac 'cannot start' "$at.err")" -eq 1 ] && grep -aF "cannot start" "$at.err" | grep -aF -- "\\kennel\\$file" | grep -aqE -- "$text"
     judge "refused by the loader: $name" "status $status: $(grep -a 'cannot start' "$at.err" || last)"
@@ -37,7 +37,7 @@ part_refuse() {
     refused 'a hypervisor with an oversized segment' hypervisor.elf 'too large' "/kennel/hypervisor.elf=$(patched "$hypervisor" $((64 + 40)) 00 00 00 01 00 00 00 00)"
     # What the launcher writes, with one byte changed behind the checksum.
     refused 'a text as manifest'                  manifest       'not a Kennel manifest|shorter' "/kennel/manifest=$PWD/LICENSE"
-    start manifest 60 --keep="$logs/bad/kept" 4m "$build/tests/linux/guests/compute.elf"
+    start manifest --keep="$logs/bad/kept" 4m "$build/tests/linux/guests/compute.elf"
     await "$at.log" 'manifest: 1 service'
     mcopy -n -i "$logs/bad/kept/disk.img@@1M" ::kennel/manifest "$logs/bad/kept/manifest"
     stop
@@ -72,7 +72,7 @@ part_files() {
     # "HdrS" gone; XLF_KERNEL_64 gone; init_size 1 GiB
     options+=("--replace=/kennel/nokernel=$(patched "$kernel" $((0x202)) 00)" "--replace=/kennel/bit32=$(patched "$kernel" $((0x236)) 00)")
     options+=("--replace=/kennel/tall=$(patched "$kernel" $((0x260)) 00 00 00 40)")
-    start files 240 --machine="$(describe files '' "${guests[@]}")" "${options[@]}"
+    start files --machine="$(describe files '' "${guests[@]}")" "${options[@]}"
     finish
     refused_guest missing  'missing'
     refused_guest empty    'empty'

@@ -25,7 +25,7 @@ part_options() {
     marked "$folder/plain.img" 'plain before'
     marked "$folder/read-only.img" 'only to read'
     marked "$folder/longer-than-20-bytes.img" 'below it all'
-    start options 240 --block="$folder/plain.img" --block="$folder/read-only.img,ro" --block="$folder/longer-than-20-bytes.img,overlay=4m" \
+    start options --block="$folder/plain.img" --block="$folder/read-only.img,ro" --block="$folder/longer-than-20-bytes.img,overlay=4m" \
         128m "$kernel" --initrd="$initrd" quiet kennel.script=options
     finish
     [ "$status" -eq 0 ] && [ "$(value disks)" = 3 ];  judge "options: a guest has three disks and powers off" "status $status, disks=$(value disks): $(last)"

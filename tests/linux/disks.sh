@@ -16,7 +16,7 @@ blank() { rm -f "$1" && truncate -s "$2" "$1"; }
 disk_phase() {
     local label=$1 image=$2 phase=$3 arguments=$4
     shift 4
-    start "$label-$phase" 240 "$@" --block="$image" 128m "$kernel" --initrd="$disk_initrd" quiet kennel.script=disk "kennel.phase=$phase" $arguments
+    start "$label-$phase" "$@" --block="$image" 128m "$kernel" --initrd="$disk_initrd" quiet kennel.script=disk "kennel.phase=$phase" $arguments
 }
 
 check_made() {      # LABEL IMAGE
@@ -64,7 +64,7 @@ part_disk2() {
     disk_initrd=$(disk_initrd) || return
     blank "$image" 16M
     for phase in make check; do
-        start "disk2-$phase" 240 --machine-cpus=2 --machine="$(describe disk2 '' \
+        start "disk2-$phase" --machine-cpus=2 --machine="$(describe disk2 '' \
             "$(guest far 128m "$kernel" initrd "$disk_initrd" arguments "quiet kennel.script=disk kennel.phase=$phase" cpu 1 disks "[ { \"file\": \"$image\" } ]")")"
         finish
         case $phase in make) check_made "second CPU" "$image" ;; check) check_kept "second CPU" "$image" ;; esac
@@ -78,7 +78,7 @@ part_slices() {
     blank "$image" 8M
     printf 'label: gpt\nname=left,size=4096\nname=right,size=4096\n' | /sbin/sfdisk -q "$image"
     cp "$image" "$image.before"
-    start slices 240 --machine="$(describe slices '' \
+    start slices --machine="$(describe slices '' \
         "$(guest one 96m "$kernel" initrd "$disk_initrd" arguments 'quiet kennel.script=slice kennel.me=L' disks "[ { \"file\": \"$image\", \"partition\": \"left\" } ]")" \
         "$(guest two 96m "$kernel" initrd "$disk_initrd" arguments 'quiet kennel.script=slice kennel.me=R' disks "[ { \"file\": \"$image\", \"partition\": \"right\" } ]")")"
     finish
@@ -101,7 +101,7 @@ part_root() {
     blank "$image" 2M
     yes plain | head -c 1M > "$plain"
     before=$(cksum "$root" "$plain")
-    start root 500 --block="$root,overlay=16m" --block=ram:2m --block="$image" --block="$plain,ro" 256m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=fio
+    start root --block="$root,overlay=16m" --block=ram:2m --block="$image" --block="$plain,ro" 256m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=fio
     finish
     [ "$(value root)" = '/dev/vda ext4' ] && [ "$status" -eq 0 ];  judge "root: root=/dev/vda, an ext4 made of Debian packages" "root=$(value root), status $status: $(last)"
     for disk in 'vdb ram' 'vdc fio.img'; do

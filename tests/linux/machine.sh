@@ -32,11 +32,12 @@ prepare() {
     trap 'exit 130' INT TERM HUP
 }
 
-# start LABEL SECONDS OPTIONS...: a machine at $began, whose console, log and messages are $at.console, .log and .err
+# start LABEL OPTIONS...: a machine at $began, whose console, log and messages are $at.console, .log and .err. No life takes longer than a
+# minute or two; the limit is for one that hangs.
 start() {
-    local seconds=$2
+    local seconds=900
     at=$logs/$1
-    shift 2
+    shift
     rm -f "$at.console" "$at.log" "$at.err" "$at.input"
     mkfifo "$at.input"
     : > "$at.console"; : > "$at.log"

@@ -29,15 +29,15 @@ part_ssh() {
         --add=etc/ssh/host_key="$keys/host" --add=root/.ssh/authorized_keys="$keys/user.pub" --add=etc/passwd="$keys/passwd" --add=etc/shadow="$keys/shadow" \
         --add=etc/group="$keys/group" openssh-server dropbear-bin > /dev/null 2> "$logs/ssh.err" || { fail "ssh: no root file system: $(tail -n 1 "$logs/ssh.err")"; return; }
     ssh_port=$(free_port) dropbear_port=$(free_port)
-    options=(-q -i "$keys/user" -o UserKnownHostsFile="$keys/known" -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectTimeout=60)
-    start ssh 300 --net --forward="tcp:$ssh_port:22" --forward="tcp:$dropbear_port:23" --block="$root,overlay=32m" 192m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=ssh
+    options=(-q -i "$keys/user" -o UserKnownHostsFile="$keys/known" -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectTimeout=300)
+    start ssh --net --forward="tcp:$ssh_port:22" --forward="tcp:$dropbear_port:23" --block="$root,overlay=32m" 192m "$kernel" --initrd="$initrd" quiet root=/dev/vda rw kennel.script=ssh
     await "$at.console" 'listening=yes' || { fail "ssh: the guest listens: $(last)"; stop; return; }
-    answer=$(timeout 120 ssh "${options[@]}" -p "$ssh_port" root@127.0.0.1 uname -a 2>&1)
+    answer=$(timeout 600 ssh "${options[@]}" -p "$ssh_port" root@127.0.0.1 uname -a 2>&1)
     [[ $answer == "Linux "*"$version"* ]];               judge "ssh: OpenSSH with UseDNS lets this machine in" "it said: $answer; see $at.console"
-    answer=$(head -c 300000 "$kernel" | timeout 120 ssh "${options[@]}" -p "$ssh_port" root@127.0.0.1 'cat > /tmp/sent; cat /tmp/sent' | cksum)
+    answer=$(head -c 300000 "$kernel" | timeout 600 ssh "${options[@]}" -p "$ssh_port" root@127.0.0.1 'cat > /tmp/sent; cat /tmp/sent' | cksum)
     [ "$answer" = "$(head -c 300000 "$kernel" | cksum)" ]; judge "ssh: 300,000 bytes go in and come back as they were" "their checksum is $answer"
     rm -f "$keys/known"
-    answer=$(timeout 120 ssh "${options[@]}" -p "$dropbear_port" root@127.0.0.1 'uname -s; touch /tmp/leave' 2>&1)
+    answer=$(timeout 600 ssh "${options[@]}" -p "$dropbear_port" root@127.0.0.1 'uname -s; touch /tmp/leave' 2>&1)
     [ "$answer" = Linux ];                               judge "ssh: dropbear lets this machine in" "it said: $answer; see $at.console"
     finish
     [ "$status" -eq 0 ];                                 judge "ssh: the guest powers off, status 0" "status $status: $(last)"
@@ -51,7 +51,7 @@ part_ssh() {
 part_qemu() {
     local tcp_port udp_port where
     tcp_port=$(free_port) udp_port=$(free_port)
-    start qemu 200 --emulator=qemu --net --forward="tcp:$tcp_port:22" --forward="udp:$udp_port:53" 128m "$kernel" --initrd="$initrd" quiet kennel.script=poweroff
+    start qemu --emulator=qemu --net --forward="tcp:$tcp_port:22" --forward="udp:$udp_port:53" 128m "$kernel" --initrd="$initrd" quiet kennel.script=poweroff
     until where=$(listeners "$tcp_port" tcp && listeners "$udp_port" udp) || ! kill -0 "$process" 2> /dev/null; do sleep 0.1; done
     finish
     [ "$where" = $'0100007F\n0100007F' ];                  judge "qemu: it listens for the forwards on 127.0.0.1 only" "it listens on '${where//$'\n'/, }': $(last)"

@@ -42,7 +42,7 @@ ticks() {
 breaks() {
     local copy
     copy=$(poked "${1// /-}" kennel::TrapTable::bind) || return
-    start "panic-${1// /-}" 60 --replace="/kennel/hypervisor.elf=$copy" 4m "$build/tests/linux/guests/compute.elf"
+    start "panic-${1// /-}" --replace="/kennel/hypervisor.elf=$copy" 4m "$build/tests/linux/guests/compute.elf"
     finish
     reported "$1" "$2" "$3"
 }
@@ -107,7 +107,7 @@ part_panic() {
         xor %edx, %edx
         wrmsr
         int \$18") || return
-    start panic-machine-check 120 --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" --machine="$(describe panic-machine-check '' \
+    start panic-machine-check --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" --machine="$(describe panic-machine-check '' \
         "$(guest spin 4m "$build/tests/machine/guests/spin.elf" cpu 2)" \
         "$(guest alive 128m "$build/tests/machine/guests/triple_fault.elf" cpu 1)" \
         "$(guest breaks 4m "$build/tests/machine/guests/triple_fault.elf" cpu 0)")"

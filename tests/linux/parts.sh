@@ -62,7 +62,7 @@ check_clocks() {
 # Everything one guest has to show in its first life; then it reboots, and powers off in its second.
 part_session() {
     local i before after
-    TZ=JST-9 start session 240 --name=first 128m "$kernel" --initrd="$initrd" kennel.script=session
+    TZ=JST-9 start session --name=first 128m "$kernel" --initrd="$initrd" kennel.script=session
     for life in 1 2; do
         await "$at.console" 'typing' $life || break
         for i in 1 2 3 4 5; do type_line "word-$i"; sleep 0.7; done
@@ -89,7 +89,7 @@ part_session() {
 # A person's terminal: hvc0's window is as large as it, and follows it. The guest goes on only when it is.
 check_window() {
     at=$logs/window
-    "$build/tests/launcher/kennel_terminal" --patience=240 "$build/kennel" run --log="$at.log" 128m "$kernel" --initrd="$initrd" quiet console=hvc0 kennel.script=window \
+    "$build/tests/launcher/kennel_terminal" --patience=900 "$build/kennel" run --log="$at.log" 128m "$kernel" --initrd="$initrd" quiet console=hvc0 kennel.script=window \
         kennel.windows=43x132,50x100 > "$at.console" 2>&1 <<'END'
 resize 43 132
 expect window=43x132
@@ -103,7 +103,7 @@ END
 # The same terminal without a serial port: hvc0, both ways, and what the kernel itself says.
 part_console() {
     local i lines
-    start console 240 128m "$kernel" --initrd="$initrd" console=hvc0 kennel.script=console
+    start console 128m "$kernel" --initrd="$initrd" console=hvc0 kennel.script=console
     for i in 1 2 3; do
         await "$at.console" 'what now?' $i || break
         type_line "word-$i"
@@ -121,7 +121,7 @@ part_console() {
 
 # A panic is reported, and each policy acts: one guest stays stopped, the other is started again.
 part_crash() {
-    start crash 300 --machine="$(describe crash '' \
+    start crash --machine="$(describe crash '' \
         "$(linux stops 96m 'quiet kennel.script=crash')" \
         "$(linux again 96m 'quiet kennel.script=crash kennel.ask' policy restart attached true)")"
     await "$at.console" 'again| what now?' 1 && type_line panic
@@ -168,7 +168,7 @@ check_interleaved() {   # LABEL FILE PATTERN-OF-SMALL PATTERN-OF-LARGE
 pair_in_one_service() {   # LABEL CPUS
     local second=0
     [ "$2" -eq 1 ] || second=1
-    start "$1" 300 --machine-cpus="$2" --machine="$(describe "$1" '' "$(linux small 96m 'kennel.script=neighbour' cpu 0)" \
+    start "$1" --machine-cpus="$2" --machine="$(describe "$1" '' "$(linux small 96m 'kennel.script=neighbour' cpu 0)" \
                                                                   "$(linux large 128m 'kennel.script=neighbour' cpu $second)")"
     finish
     check_pair "$3" "$at.console" 'small\| ' "$at.console" 'large\| '
@@ -182,7 +182,7 @@ part_cpus() { pair_in_one_service cpus 2 'two guests on two CPUs'; }
 services_apart() {   # LABEL CPUS WHAT
     local second=0
     [ "$2" -eq 1 ] || second=1
-    start "$1" 300 --machine-cpus="$2" --machine="$(describe "$1" \
+    start "$1" --machine-cpus="$2" --machine="$(describe "$1" \
         '{ "name": "one", "owns_devices": true }, { "name": "two", "memory": "192m", "owns_devices": false }' \
         "$(linux small 96m 'quiet kennel.script=neighbour' service 0 cpu 0)" "$(linux large 128m 'quiet kennel.script=neighbour kennel.longer' service 1 cpu $second)")"
     finish
@@ -197,7 +197,7 @@ part_services2() { services_apart services2 2 'a service each, and a CPU'; }
 
 # The worst neighbour there is: a loop with interrupts off, on the only CPU.
 part_spin() {
-    start spin 300 --machine="$(describe spin '' "$(guest spin 4m "$build/tests/machine/guests/spin.elf")" \
+    start spin --machine="$(describe spin '' "$(guest spin 4m "$build/tests/machine/guests/spin.elf")" \
                                               "$(linux linux 96m 'quiet kennel.script=neighbour' attached true)")"
     await "$at.log" 'message: guest linux stopped'
     stop
@@ -208,7 +208,7 @@ part_spin() {
 # Two guests that never rest, for the same three seconds: one only exits, the other never does.
 part_share() {
     local exits compute
-    start share 120 --machine="$(describe share '' "$(guest exits 4m "$build/tests/linux/guests/exits.elf")" \
+    start share --machine="$(describe share '' "$(guest exits 4m "$build/tests/linux/guests/exits.elf")" \
                                                  "$(guest compute 4m "$build/tests/linux/guests/compute.elf")")"
     finish
     exits=$(sed -nE 's/.*guest exits: ticks ([0-9]+).*/\1/p' "$at.log" | head -n 1)

@@ -14,8 +14,8 @@ on_wire() {
     cp -r "$real" "$cache/kennel/bochs-3.0"
     cp tests/linux/bochs_on_wire "$cache/kennel/bochs-3.0/bin/bochs"
     port=$(free_port)
-    timeout 330 "$build/tests/linux/kennel_wire" "$port" $wire_card $word > "$logs/$label.peer" 2>&1 & peer=$!
-    KENNEL_BOCHS="$real/bin/bochs" KENNEL_WIRE="$port" XDG_CACHE_HOME="$cache" start "$label" 300 --emulator=bochs-3.0 "$@"
+    timeout 960 "$build/tests/linux/kennel_wire" "$port" $wire_card $word > "$logs/$label.peer" 2>&1 & peer=$!
+    KENNEL_BOCHS="$real/bin/bochs" KENNEL_WIRE="$port" XDG_CACHE_HOME="$cache" start "$label" --emulator=bochs-3.0 "$@"
     finish
     kill $peer 2> /dev/null
     wait $peer 2> /dev/null
