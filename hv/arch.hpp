@@ -70,7 +70,7 @@ void open_ports(Partition& partition);                               // a servic
 void kick(Machine& machine, Cpu& target);          // one IPI
 bool route_line(Machine& machine, u32 global_line, bool level, bool active_low, u8 vector, u32 cpu);   // masked so far; false: there is no such line
 void mask_line(Machine& machine, u32 global_line, bool masked);
-abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data);
+bool message_for(Machine& machine, u32 cpu, u8 vector, u64& message);   // address | data << 32; false: none reaches that CPU
 void end_of_interrupt(Cpu& cpu);
 
 // ---- the machine ----

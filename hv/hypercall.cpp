@@ -48,11 +48,6 @@ template<Right right, class T, class Act> [[gnu::always_inline]] inline Action t
     return status == Status::ok ? wait(service) : finish(service, status);
 }
 
-[[gnu::always_inline]] inline Action send_and_wait(Vcpu& service, abi::Registers const& registers)
-{
-    return then_wait<Right::interrupt, Partition>(service, registers.rdi, [&](Partition& guest) { return raise_message(*service.cpu, guest, registers.rsi, registers.rdx); });
-}
-
 Action guest_call(Vcpu& vcpu)
 {
     abi::Registers& registers = vcpu.registers();
@@ -72,12 +67,16 @@ Action hypercall(Vcpu& vcpu)
 {
     if (!vcpu.is_service())
         return guest_call(vcpu);
-    u64 const number = vcpu.registers().rax;
+    abi::Registers const& registers = vcpu.registers();
+    u64 const number = registers.rax;
     if (number == static_cast<u64>(Call::reply_and_wait)) [[likely]]
-        return then_wait<Right::run, Vcpu>(vcpu, vcpu.registers().rdi, [&](Vcpu& guest) { return answer(*vcpu.cpu, guest); });
-    if (number == static_cast<u64>(Call::wait))
-        return vcpu.registers().rdi ? send_and_wait(vcpu, vcpu.registers()) : wait(vcpu);
-    return other_call(vcpu, number);
+        return then_wait<Right::run, Vcpu>(vcpu, registers.rdi, [&](Vcpu& guest) { return answer(*vcpu.cpu, guest); });
+    if (number != static_cast<u64>(Call::wait))
+        return other_call(vcpu, number);
+    if (registers.rdi == 0)
+        return wait(vcpu);
+    return then_wait<Right::interrupt, Partition>(vcpu, registers.rdi,
+                                                  [&](Partition& guest) { return raise_message(*vcpu.cpu, guest, registers.rsi, registers.rdx); });
 }
 
 } // namespace kennel

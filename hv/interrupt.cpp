@@ -59,17 +59,10 @@ abi::Status bind_interrupt(Machine& machine, Partition& service, u64 kind, u64 l
     if (!entry)
         return Status::full;
     u8 const vector = static_cast<u8>(HostVector::first_device + (entry - machine.interrupts.entries));
-    if (kind == 2) {
-        u64 address = 0;
-        u32 data = 0;
-        if (Status status = arch::message_for(machine, target.cpu->index, vector, address, data); status != Status::ok)
-            return status;
-        message = address | (static_cast<u64>(data) << 32);
-        global_line = no_line;
-    } else if (!arch::route_line(machine, global_line, level, active_low, vector, target.cpu->index)) {
+    u32 const cpu = target.cpu->index;
+    if (kind == 2 ? !arch::message_for(machine, cpu, vector, message) : !arch::route_line(machine, global_line, level, active_low, vector, cpu))
         return Status::bad_argument;
-    }
-    *entry = {&target, static_cast<u32>(event), global_line, level};
+    *entry = {&target, static_cast<u32>(event), kind == 2 ? no_line : global_line, level};
     if (kind != 2)
         arch::mask_line(machine, global_line, false);
     bound = entry;

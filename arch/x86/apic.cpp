@@ -93,14 +93,11 @@ void send_startup(u32 apic_id, u8 page) { send(apic_id, (6u << 8) | (1u << 14) |
 
 [[gnu::noinline]] void send_nmi(u32 apic_id) { send(apic_id, (4u << 8) | (1u << 14)); }   // tests/linux/panics.sh listens here
 
-abi::Status message_for(Machine& machine, u32 cpu, u8 vector, u64& address, u32& data)
+bool message_for(Machine& machine, u32 cpu, u8 vector, u64& message)
 {
     u32 const target = machine.cpus[cpu]->shared.apic_id;
-    if (target >= 0xff)
-        return abi::Status::bad_argument;      // all CPUs, or needs interrupt remapping
-    address = 0xfee0'0000 | (target << 12);
-    data = vector;
-    return abi::Status::ok;
+    message = 0xfee0'0000 | ((target & 0xff) << 12) | u64{vector} << 32;
+    return target < 0xff;                      // that means all CPUs, and more needs interrupt remapping
 }
 
 u64 now() { return rdtsc(); }

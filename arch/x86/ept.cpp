@@ -98,9 +98,10 @@ abi::Status map(Partition& partition, GuestPhysical guest, HostPhysical host, By
         unsigned level = largest;
         while (level && (!is_aligned((guest.value + done) | (host.value + done), span_of(level)) || size.value - done < span_of(level)))
             level--;
-        abi::Status status = map_one(partition.pool, partition.space.root, guest.value + done, host.value + done, level, bits);
-        while (status == abi::Status::overlap && level--)          // perhaps only a table, whose leaves are all gone
+        abi::Status status;
+        do
             status = map_one(partition.pool, partition.space.root, guest.value + done, host.value + done, level, bits);
+        while (status == abi::Status::overlap && level--);          // perhaps only a table, whose leaves are all gone
         if (status != abi::Status::ok) {
             // All or nothing: what this call mapped goes again. Nothing ran with it yet that must be told.
             unmap(partition, guest, {done});

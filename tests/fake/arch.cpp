@@ -125,11 +125,10 @@ void open_ports(Partition&) {}
 void kick(Machine&, Cpu& target) { target.arch.kicks++; }
 bool route_line(Machine&, u32 line, bool, bool, u8, u32) { return line < 24; }
 void mask_line(Machine&, u32, bool) {}
-abi::Status message_for(Machine&, u32, u8 vector, u64& address, u32& data)
+bool message_for(Machine&, u32, u8 vector, u64& message)
 {
-    address = 0xfee0'0000;
-    data = vector;
-    return abi::Status::ok;
+    message = 0xfee0'0000 | u64{vector} << 32;
+    return true;
 }
 void end_of_interrupt(Cpu& cpu) { cpu.arch.end_of_interrupts++; }
 void log_bytes(char const* text, usize length) { running->log.append(text, length); }
