@@ -134,7 +134,7 @@ void Service::serve_doorbells(u32 first_guest, u64 pending)
 }
 
 // What a device did not finish: a kick then need not bring us at once (EventPage.busy), or we look again by ourselves.
-[[gnu::noinline]] void Service::remember(Guest& guest, u32 device)
+void Service::remember(Guest& guest, u32 device)
 {
     auto const rest = guest.platform.virtio.rest(device);
     u32 const event = guest.platform.virtio.event_of(device, 0);
