@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(unsigned char const* data, size_t size)
     nat->begin(1000, owners, input.take<u16>());
     nat->add({Protocol::tcp, 2222, 0, {first_guest}, 22});
     nat->add({Protocol::udp, 53, 1, {first_guest + 1}, 5353});
+    nat->add({Protocol::udp, Nat::first_port, 2, {first_guest + 2}, 69});   // one that a connection may get
     u64 now = 1;
     while (!input.empty()) {
         u8 const shape = input.take<u8>();
