@@ -24,12 +24,12 @@ part_area() {
         { fail "area: no initrd: $(tail -n 1 "$logs/initrd.err")"; return; }
     start area --machine="$(describe area '' \
         "$(linux first 96m 'quiet kennel.script=area' disks "[ { \"file\": \"$image\", \"pmem\": \"eager\" } ]")" \
-        "$(linux second 96m 'quiet kennel.script=area kennel.ask' attached true disks "[ { \"file\": \"$image\", \"pmem\": \"lazy\" } ]")")"
+        "$(linux second 96m 'quiet kennel.script=area kennel.ask' disks "[ { \"file\": \"$image\", \"pmem\": \"lazy\" } ]")" "$(mute)")"
     # The second looks again when the first has tried to write and is gone.
-    await "$at.log" 'guest first stopped' && await "$at.console" 'second| what now?' && type_line look
-    await "$at.console" 'second| what now?' 2 && type_line reboot
-    await "$at.console" 'second| what now?' 3 && type_line look
-    await "$at.console" 'second| what now?' 4 && type_line poweroff
+    await "$at.log" 'guest first stopped' && await "$at.console" 'second| what now?' && type_to 1 look
+    await "$at.console" 'second| what now?' 2 && type_to 1 reboot
+    await "$at.console" 'second| what now?' 3 && type_to 1 look
+    await "$at.console" 'second| what now?' 4 && type_to 1 poweroff
     finish
 
     content=$({ cat "$image"; head -c $((2 * 1048576 - $(stat -c %s "$image"))) /dev/zero; } | md5sum | cut -c1-32)

@@ -80,7 +80,7 @@ part_slices() {
     cp "$image" "$image.before"
     start slices --machine="$(describe slices '' \
         "$(guest one 96m "$kernel" initrd "$disk_initrd" arguments 'quiet kennel.script=slice kennel.me=L' disks "[ { \"file\": \"$image\", \"partition\": \"left\" } ]")" \
-        "$(guest two 96m "$kernel" initrd "$disk_initrd" arguments 'quiet kennel.script=slice kennel.me=R' disks "[ { \"file\": \"$image\", \"partition\": \"right\" } ]")")"
+        "$(guest two 96m "$kernel" initrd "$disk_initrd" arguments 'quiet kennel.script=slice kennel.me=R' disks "[ { \"file\": \"$image\", \"partition\": \"right\" } ]")" "$(mute)")"
     finish
     for name in one two; do
         [ "$(value sectors "$name\\| ")" = 4096 ] && [ "$(value whole "$name\\| ")" = yes ] && [ "$(value beyond "$name\\| ")" = refused ]

@@ -99,6 +99,11 @@ linux() {
     shift 3
     guest "$name" "$memory" "$kernel" initrd "$initrd" arguments "$arguments kennel.me=$name" "$@"
 }
+# mute: has the console of several guests until somebody else is typed to. What the one says who has it is shown as it comes, and lines of
+# others between its parts; those of all others are shown when they are whole.
+mute() { guest mute 4m "$build/tests/machine/guests/cpuid.elf" attached true; }
+# type_to NUMBER LINE: to that guest of a machine whose third one is mute
+type_to() { printf '\x1d%s%s\r\x1d2' "$1" "$2" >&7; }
 # describe LABEL SERVICES GUEST...: the description's path; with $networks, if there are any
 describe() {
     local path=$logs/$1.json services=$2 separator=

@@ -123,9 +123,9 @@ part_console() {
 part_crash() {
     start crash --machine="$(describe crash '' \
         "$(linux stops 96m 'quiet kennel.script=crash')" \
-        "$(linux again 96m 'quiet kennel.script=crash kennel.ask' policy restart attached true)")"
-    await "$at.console" 'again| what now?' 1 && type_line panic
-    await "$at.console" 'again| what now?' 2 && type_line poweroff
+        "$(linux again 96m 'quiet kennel.script=crash kennel.ask' policy restart)" "$(mute)")"
+    await "$at.console" 'again| what now?' 1 && type_to 1 panic
+    await "$at.console" 'again| what now?' 2 && type_to 1 poweroff
     finish
     logged 'message: guest stops stopped reason=panic status=failed';  judge "a panic of the guest is reported as one" "see $at.log"
     ! logged 'message: guest stops restarted';                         judge "policy stop: it stays stopped" "see $at.log"
@@ -169,7 +169,7 @@ pair_in_one_service() {   # LABEL CPUS
     local second=0
     [ "$2" -eq 1 ] || second=1
     start "$1" --machine-cpus="$2" --machine="$(describe "$1" '' "$(linux small 96m 'kennel.script=neighbour' cpu 0)" \
-                                                                  "$(linux large 128m 'kennel.script=neighbour' cpu $second)")"
+                                                                  "$(linux large 128m 'kennel.script=neighbour' cpu $second)" "$(mute)")"
     finish
     check_pair "$3" "$at.console" 'small\| ' "$at.console" 'large\| '
     check_interleaved "$3" "$at.console" '^small\|' '^large\|'
