@@ -5,7 +5,7 @@
 // virtio 1.2, "Split Virtqueues".
 //
 //   set up      the registers may be changed (transport.hpp)         start -> running, or refused
-//   running     take, give_back, publish                            a broken ring -> broken
+//   running     take, give_back, publish                            a broken ring, or stop() -> broken
 //   broken      nothing is taken until the device is reset          reset -> set up
 #pragma once
 #include "drivers/block/backend.hpp"
@@ -70,6 +70,8 @@ public:
     // False: a ring is not the guest's RAM, in one piece, and aligned as it must be.
     bool start(GuestMemory const& memory, bool event_index);
     bool is_running() const { return state_ == State::running; }
+    // Its device cannot go on.
+    void stop() { state_ = state_ == State::running ? State::broken : state_; }
 
     // The driver has made something available that was not taken yet, or says so.
     bool has_more() const

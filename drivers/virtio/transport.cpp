@@ -228,6 +228,8 @@ void Transport::break_down()
     if (status_ & wire::status::needs_reset)
         return;
     status_ |= wire::status::needs_reset;
+    for (Queue& queue : queues_)
+        queue.stop();
     generation_++;
     interrupt_configuration();
 }

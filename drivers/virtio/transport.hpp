@@ -66,7 +66,7 @@ public:
 
     void interrupt_queue(u32 number);
     void interrupt_configuration();
-    // The device cannot go on: "Device Status Field", DEVICE_NEEDS_RESET.
+    // The device cannot go on, with none of its queues: "Device Status Field", DEVICE_NEEDS_RESET.
     void break_down();
     // Answers all that a queue holds, of a device that answers at once: `answer(chain)` -> bytes written to it.
     template<class Answer> void serve(u32 number, Chain& chain, Answer&& answer)

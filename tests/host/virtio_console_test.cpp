@@ -173,3 +173,18 @@ TEST_CASE("virtio-console: a reset forgets a buffer that was on its way, and bro
     machine.console.kicked(1);
     CHECK((machine.console.transport.read_port(common::device_status, 1) & status::needs_reset) != 0);
 }
+
+TEST_CASE("virtio-console: where one of its queues is broken the other stands still, too")
+{
+    Machine machine;
+    machine.offer(data_at + 0x100, 8);
+    machine.describe(0, data_at, 1, descriptor::next, 200);
+    machine.make_available(0);
+    machine.console.kicked(1);
+    CHECK((machine.console.transport.read_port(common::device_status, 1) & status::needs_reset) != 0);
+    machine.input.push('x');
+    machine.console.rings_changed();
+    machine.console.kicked(0);
+    CHECK(machine.get<u16>(in_used + 2) == 0);
+    CHECK(machine.ram[data_at + 0x100] == 0);
+}
