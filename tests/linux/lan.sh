@@ -57,7 +57,7 @@ part_net() {
     echo 0123456789abcdef0123456789abcdef > "$logs/machine-id"
     lan_root "$root" --add=scripts/lan=tests/linux/scripts/lan --add=etc/systemd/network/eth0.network="$logs/eth0.network" --add=etc/machine-id="$logs/machine-id" \
         ethtool iperf3 libc-bin systemd || return
-    start net --machine="$(networks=$lan describe net '' "$(lan_guest amber "$root" lan 0)" "$(lan_guest birch "$root" lan 0)")"
+    start net --machine="$(networks=$lan describe net '' "$(lan_guest amber "$root" lan 0)" "$(lan_guest birch "$root" lan 0)" "$(mute)")"
     finish
     check_lan net
 }
@@ -88,7 +88,7 @@ part_rsync() {
     lan_root "$root" --add=scripts/tree=tests/linux/scripts/tree --add=tree.tar="$logs/tree.tar" rsync || return
     blank "$disk" 32M
     /sbin/mke2fs -q -t ext4 -N 4096 "$disk" || { fail "rsync: no disk"; return; }
-    start rsync --machine-cpus=2 --machine="$(networks=$lan describe rsync '' "$(lan_guest amber "$root" tree 0)" "$(lan_guest birch "$root" tree 1 "$disk")")"
+    start rsync --machine-cpus=2 --machine="$(networks=$lan describe rsync '' "$(lan_guest amber "$root" tree 0)" "$(lan_guest birch "$root" tree 1 "$disk")" "$(mute)")"
     finish
     expected=$(bash -c "$(grep -E '^(sums|names)\(\)' tests/linux/scripts/tree); echo \"\$(sums \"$tree\") \$(names \"$tree\")\"")
     [ "$(find "$tree" -type f | wc -l)" -eq 2000 ] && [ "$(find "$tree" -type f -links 2 | wc -l)" -eq 400 ] && [ "$(value tree 'amber\| ')" = "$expected" ]
