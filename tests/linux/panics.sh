@@ -128,7 +128,7 @@ part_panic() {
         call *%rax
         leave
         ret') && copy=$(poked nmi kennel::TrapTable::bind "$copy" <<< ud2) || return
-    start panic-nmi 60 --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" 4m "$build/tests/linux/guests/compute.elf"
+    start panic-nmi --machine-cpus=3 --replace="/kennel/hypervisor.elf=$copy" 4m "$build/tests/linux/guests/compute.elf"
     finish
     [ "$(tr -d '\r' < "$at.log" | grep -x '[0-9]' | paste -sd' ')" = '1 2' ]; judge "panic: it stops each other CPU of hv's by its id, and nobody else" "see $at.log"
 }
