@@ -35,15 +35,13 @@ void end_turn(Cpu& cpu, u64 now)
     cpu.charged = nullptr;
     if (vcpu->status != VcpuStatus::runnable)
         return;
-    if (vcpu->slice_left <= 0) {
-        cpu.guests.push_back(*vcpu);
-    } else {
-        // It was interrupted for one that woke: that one first, then it goes on with what is left.
-        Vcpu* woken = cpu.guests.pop_front();
-        cpu.guests.push_front(*vcpu);
-        if (woken)
-            cpu.guests.push_front(*woken);
-    }
+    if (vcpu->slice_left <= 0)
+        return cpu.guests.push_back(*vcpu);
+    // It was interrupted for one that woke: that one first, then it goes on with what is left.
+    Vcpu* woken = cpu.guests.pop_front();
+    cpu.guests.push_front(*vcpu);
+    if (woken)
+        cpu.guests.push_front(*woken);
 }
 
 // The last turn of this guest, just taken from the queue, is used up: it gets the next one. False: it owes more than that, and sits this

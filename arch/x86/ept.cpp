@@ -33,10 +33,9 @@ u64* descend(Pool& pool, u64& slot)
 // A large leaf becomes a table of the next smaller leaves with the same rights and type.
 u64* split(Pool& pool, u64& slot, unsigned level)
 {
-    void* memory = pool.allocate();
-    if (!memory)
+    u64* const table = static_cast<u64*>(pool.allocate());
+    if (!table)
         return nullptr;
-    u64* const table = static_cast<u64*>(memory);
     u64 const step = span_of(level - 1), attributes = slot & ~address_mask & ~(level == 1 ? leaf : 0ull);
     for (u64 i = 0; i < 512; i++)
         table[i] = ((slot & address_mask) + i * step) | attributes;

@@ -72,7 +72,7 @@ void set_status_flags(Vcpu& vcpu, u64 flags)
 [[gnu::cold]] bool wrap_instruction_pointer()
 {
     constexpr u64 end = 1ull << 32;
-    constexpr u32 longest_instruction = 15, code_64_bit = 1u << 13;
+    constexpr u32 longest_instruction = 15;
     u64 const rip = vmread(vmcs::guest_rip);
     if (rip - end >= longest_instruction || ((vmread(vmcs::guest_efer) & Efer::lma) && (vmread(vmcs::guest_cs_access) & code_64_bit)))
         return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state of a vCPU for its service: what it needs for an intercept, and the whole, to and from. What the service sets is data: bits that are hv's are replaced,
-// bits that the processor would refuse at entry are refused here or come back as an invalid-state exit.
+// The state of a vCPU for its service: what it needs for an intercept, and the whole, to and from. What the service sets is data: bits
+// that are hv's are replaced, bits that the processor would refuse at entry are refused here or come back as an invalid-state exit.
 #include "arch/x86/controls.hpp"
 #include "arch/x86/cpuid.hpp"
 #include "arch/x86/instructions.hpp"
@@ -94,11 +94,10 @@ abi::Status set_state(Vcpu& vcpu, abi::VcpuState const& state)
     return abi::Status::ok;
 }
 
-bool at_privilege_zero(Vcpu&)
-{
-    // SDM, "Access Rights": the privilege level of SS is the CPL, in every mode.
-    return ((vmread(vmcs::guest_ss_access) >> 5) & 3) == 0;
-}
+// SDM, "Access Rights": the privilege level of SS is the CPL, in every mode.
+static u32 privilege_level() { return (vmread(vmcs::guest_ss_access) >> 5) & 3; }
+
+bool at_privilege_zero(Vcpu&) { return privilege_level() == 0; }
 
 [[gnu::always_inline]] void fill_exit_state(Vcpu& vcpu, abi::ExecutionState& state)
 {
@@ -114,11 +113,11 @@ bool at_privilege_zero(Vcpu&)
     state.gs_base = vmread(guest_gs_base);
     state.cs_access = vmread(guest_cs_access);
     // SDM, "Segmentation in IA-32e Mode": in 64-bit code these three count as 0.
-    bool const flat = state.cs_access & (1u << 13);
+    bool const flat = state.cs_access & code_64_bit;
     state.ss_base = flat ? 0 : vmread(guest_ss_base);
     state.ds_base = flat ? 0 : vmread(guest_ds_base);
     state.es_base = flat ? 0 : vmread(guest_es_base);
-    state.cpl = (vmread(guest_ss_access) >> 5) & 3;
+    state.cpl = privilege_level();
     state.complete = 1;
     vcpu.registers().rsp = vmread(guest_rsp);
 }

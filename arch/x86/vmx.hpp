@@ -25,6 +25,7 @@ constexpr u32 event_word(u8 vector, EventKind kind, bool has_error)
 // SDM, "Format of Interruptibility State".
 constexpr u32 interrupt_shadow = 3, blocking_by_nmi = 8;      // the shadow of a STI or of a MOV SS
 constexpr u64 trap_flag = 1u << 8, interrupt_flag = 1u << 9;   // RFLAGS
+constexpr u32 code_64_bit = 1u << 13;                          // access rights of CS, L
 constexpr u64 pending_single_step = 1u << 14;                  // SDM, "Pending Debug Exceptions", BS
 
 // The VMCS fields touched here belong to `vcpu`, whatever is current on this CPU.
